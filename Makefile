@@ -1,0 +1,37 @@
+# Everything sets itself up: the first target that needs Python makes .venv from constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+export CITYGRAIN_DATA ?= $(abspath ../shared/data)
+RUN := $(BIN)/python -m
+
+.PHONY: help demo test quick lint docs bench clean
+help:           ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/ready   ## the whole job on a synthetic city: runs/demo/report.html
+	$(BIN)/citygrain demo --out runs/demo
+
+test: .venv/ready   ## all tests
+	$(RUN) pytest
+
+quick: .venv/ready  ## the tests a developer runs all day
+	$(RUN) pytest -m "not slow"
+
+lint: .venv/ready   ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/ready   ## run the tutorials and write their pictures to runs/docs
+	$(RUN) pytest tests/test_docs.py
+
+bench: .venv/ready  ## speed and quality beside named peers
+	$(RUN) benchmarks
+
+clean:          ## remove what the targets made
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Thematic maps: prediction over a tessellation, map products and their styles."""

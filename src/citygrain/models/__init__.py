@@ -1,0 +1,1 @@
+"""Classifiers behind one protocol: forest, MLP, CNN; their cards, recipes and networks."""

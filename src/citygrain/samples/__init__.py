@@ -1,0 +1,1 @@
+"""Samples: references brought to the grid, drawing, balance, splits, and their files."""

@@ -1,0 +1,120 @@
+"""Windows over a raster, and the engines that run a function over them: serial, threads, or a dask cluster.
+
+Results come back in tile order whatever the engine, so a reduction over them adds in a fixed order.
+This is the only room that knows dask.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Progress", "Tile", "map_tiles", "tile_grid"]
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total); long functions take one as `progress`."""
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A window of a raster.
+
+    Attributes
+    ----------
+    row, column : int
+        Upper left pixel.
+    height, width : int
+        Size in pixels.
+    """
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices of the window."""
+        return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
+
+    def grown(self, halo: int, shape: tuple[int, int]) -> "Tile":
+        """Return the window with `halo` pixels more on each side, cut at the raster's edge.
+
+        Examples
+        --------
+        >>> Tile(0, 8, 8, 8).grown(2, (16, 16))
+        Tile(row=0, column=6, height=10, width=10)
+        """
+        top, left = max(0, self.row - halo), max(0, self.column - halo)
+        bottom = min(shape[0], self.row + self.height + halo)
+        right = min(shape[1], self.column + self.width + halo)
+        return Tile(top, left, bottom - top, right - left)
+
+
+def tile_grid(shape: tuple[int, int], size: int | tuple[int, int]) -> list[Tile]:
+    """Cut a raster of `shape` (rows, columns) into windows of at most `size` pixels, row by row.
+
+    Examples
+    --------
+    >>> tile_grid((3, 5), 3)
+    [Tile(row=0, column=0, height=3, width=3), Tile(row=0, column=3, height=3, width=2)]
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise InputError(f"tile size {size}", wanted="at least 1 pixel")
+    return [
+        Tile(row, column, min(height, shape[0] - row), min(width, shape[1] - column))
+        for row in range(0, shape[0], height)
+        for column in range(0, shape[1], width)
+    ]
+
+
+def map_tiles(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    engine: "int | Client" = 1,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """Apply `function` to each item and return the results in the items' order.
+
+    Parameters
+    ----------
+    function : callable
+        Pure function of one item; on a cluster it and its result are pickled by dask between our own processes.
+    items : sequence
+        Tiles, or tiles with their data.
+    engine : int or distributed.Client
+        Number of threads, or a client of a running cluster.
+    progress : callable, optional
+        Called with (done, total).
+
+    Examples
+    --------
+    >>> map_tiles(lambda tile: tile.width, tile_grid((2, 5), 2), engine=2)
+    [2, 2, 1]
+    """
+    if not isinstance(engine, int):
+        futures = engine.map(function, items, pure=False)
+        return _collect((future.result() for future in futures), len(items), progress)
+    if engine <= 1:
+        return _collect(map(function, items), len(items), progress)
+    with ThreadPoolExecutor(engine) as pool:
+        return _collect(pool.map(function, items), len(items), progress)
+
+
+def _collect(results: Iterable[Result], total: int, progress: Progress | None) -> list[Result]:
+    collected = []
+    for done, result in enumerate(results, start=1):
+        collected.append(result)
+        if progress:
+            progress(done, total)
+    return collected
