@@ -12,7 +12,7 @@ from importlib import resources
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from citygrain.errors import InputError
 
 __all__ = ["FROM_GLC10", "LCZ", "URBAN", "WORLDCOVER", "LandClass", "Legend", "ready_legends"]
 

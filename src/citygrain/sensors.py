@@ -7,7 +7,7 @@ edge on Sentinel-2, so a name is only looked up within a named sensor.
 
 from dataclasses import dataclass
 
-from .errors import InputError
+from citygrain.errors import InputError
 
 __all__ = [
     "LANDSAT8",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import InputError
+from citygrain.errors import InputError
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
-from ..legend import Legend
+from citygrain.errors import InputError
+from citygrain.legend import Legend
 
 __all__ = ["Samples"]
 
