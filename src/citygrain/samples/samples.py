@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from citygrain.errors import InputError
 from citygrain.legend import Legend
+from citygrain.rows import PatchRows
 
 __all__ = ["Samples"]
 
@@ -84,11 +85,11 @@ class Samples:
         return int(self.x.shape[0])
 
     def __getitem__(self, rows: npt.NDArray[Any] | slice) -> "Samples":
-        """Return the chosen rows (mask, indices or slice) as Samples, in memory."""
+        """Return the chosen rows (mask, indices or slice) as Samples; rows that are cut on demand stay uncut."""
         index = np.arange(len(self))[rows]
         return replace(
             self,
-            x=self.take(index),
+            x=self.x.subset(index) if isinstance(self.x, PatchRows) else self.take(index),
             y=self.y[index],
             group=self.group[index],
             unit=self.unit[index],

@@ -1,0 +1,68 @@
+"""A file that exists is whole: results are written beside and renamed.
+
+A run killed at any moment leaves the old file, the new one, or none, and at most a hidden ``.part`` file, which the
+next run overwrites.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from citygrain.errors import OutputError
+
+__all__ = ["make_folder", "whole_file", "write_text"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and rename it to `path` when the block ends without an error.
+
+    Raises
+    ------
+    OutputError
+        If writing fails: disk full, folder missing or not writable.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path")
+    >>> with whole_file(folder / "a.txt") as partial:
+    ...     _ = partial.write_text("whole")
+    >>> (folder / "a.txt").read_text(), len(list(folder.iterdir()))
+    ('whole', 1)
+    """
+    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path} could not be written: {reason}", mend="free disk space or choose another folder"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8; the file appears whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and its parents, and check that files can be written there.
+
+    Raises
+    ------
+    OutputError
+        If it is a file, or cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable.part"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"folder {path} cannot be written: {reason}", wanted="a writable folder") from error
+    return path

@@ -1,0 +1,121 @@
+"""Draw samples: one row for each unit of a tessellation, with its majority class and its purity."""
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from citygrain.errors import InputError
+from citygrain.legend import Legend
+from citygrain.rows import PatchRows
+from citygrain.samples.samples import Samples
+from citygrain.tessellation import Tessellation
+from citygrain.tiles import tile_grid
+from citygrain.zones import class_counts
+
+__all__ = ["draw_samples", "majority"]
+
+
+def majority(
+    tessellation: Tessellation, reference: xr.DataArray, legend: Legend
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return the majority reference class of each unit and its share of the unit's labelled pixels.
+
+    Parameters
+    ----------
+    tessellation : Tessellation
+        n units.
+    reference : DataArray of uint8, (y, x)
+        Class codes on the tessellation's grid; 0 = unlabelled.
+    legend : Legend
+        The classes.
+
+    Returns
+    -------
+    codes : ndarray of uint8, (n,)
+        0 where no pixel is labelled; among equals the class that comes first in the legend.
+    purity : ndarray of float32, (n,)
+        0 to 1; 0 where no pixel is labelled.
+
+    Raises
+    ------
+    InputError
+        If the grids differ.
+
+    Examples
+    --------
+    >>> from odc.geo.geobox import GeoBox
+    >>> from citygrain.legend import URBAN
+    >>> from citygrain.tessellation import SegmentPatches, raster_like
+    >>> grid = GeoBox.from_bbox((0, 0, 40, 10), "EPSG:32633", resolution=10)
+    >>> segments = raster_like(np.array([[1, 1, 1, 2]], np.int32), grid)
+    >>> reference = raster_like(np.array([[1, 4, 4, 0]], np.uint8), grid)
+    >>> codes, purity = majority(SegmentPatches(segments, 1), reference, URBAN)
+    >>> codes.tolist(), [f"{p:.2f}" for p in purity]
+    ([4, 0], ['0.67', '0.00'])
+    """
+    shape = tuple(tessellation.geobox.shape)
+    if reference.shape != shape:
+        raise InputError(f"reference of {reference.shape} pixels on a scene of {shape}", wanted="one grid")
+    counts = np.zeros((len(tessellation), len(legend)), np.int64)
+    for tile in tile_grid((shape[0], shape[1]), (256, shape[1])):
+        columns = legend.columns(reference.values[tile.slices])
+        counts += class_counts(tessellation.parts(tile), columns, (len(tessellation), len(legend)))
+    total = counts.sum(1)
+    codes = np.where(total > 0, legend.values[counts.argmax(1)], 0).astype(np.uint8)
+    return codes, (counts.max(1) / np.maximum(total, 1)).astype(np.float32)
+
+
+def draw_samples(
+    features: xr.DataArray, tessellation: Tessellation, reference: xr.DataArray, *, legend: Legend
+) -> Samples:
+    """Draw one sample for each unit: its features, majority class, purity and ground.
+
+    Every unit gives a sample, the ones at the edge and the smallest too; patches are cut when they are asked for.
+
+    Parameters
+    ----------
+    features : DataArray, (band, y, x)
+        Features, NaN = no data.
+    tessellation : Tessellation
+        n units.
+    reference : DataArray of uint8, (y, x)
+        Class codes, 0 = unlabelled.
+    legend : Legend
+        The classes.
+
+    Returns
+    -------
+    Samples
+        n rows in the order of the units. A unit whose window is wholly without data is labelled 0.
+
+    Examples
+    --------
+    >>> from odc.geo.geobox import GeoBox
+    >>> from citygrain.legend import URBAN
+    >>> from citygrain.tessellation import SegmentPatches, raster_like
+    >>> grid = GeoBox.from_bbox((0, 0, 40, 30), "EPSG:32633", resolution=10)
+    >>> segments = raster_like(np.array([[1, 1, 2, 2]] * 3, np.int32), grid)
+    >>> scene = segments.expand_dims(band=["B02"]).astype("float32")
+    >>> samples = draw_samples(scene, SegmentPatches(segments, 3), segments.astype("uint8"), legend=URBAN)
+    >>> samples.y.tolist(), samples.x.shape, samples.extent[0].tolist()
+    ([1, 2], (2, 1, 3, 3), [0.0, 0.0, 30.0, 30.0])
+    """
+    codes, purity = majority(tessellation, reference, legend)
+    names = tessellation.names([str(name) for name in features.band.values])
+    x = tessellation.gather(features)
+    codes = np.where(_has_data(x, features), codes, 0)
+    return Samples.of(x, codes, features=names, legend=legend, extent=tessellation.extents(), purity=purity)
+
+
+def _has_data(x: PatchRows | npt.NDArray[np.float32], features: xr.DataArray) -> npt.NDArray[np.bool_]:
+    """Tell which rows hold a value; patches are judged on the scene's mask, without cutting features."""
+    if not isinstance(x, PatchRows):
+        return np.ones(x.shape[0], bool)
+    valid = np.zeros(features.shape[1:], bool)
+    for band in features.values:
+        valid |= np.isfinite(band)
+    if valid.all():
+        return np.ones(len(x), bool)
+    mask = PatchRows(valid[None], x.corners, x.window, None, x.index)
+    blocks = [mask[start : start + 4096].any(axis=(1, 2, 3)) for start in range(0, len(x), 4096)]
+    return np.concatenate(blocks)
