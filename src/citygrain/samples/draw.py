@@ -12,13 +12,11 @@ from citygrain.tessellation import Tessellation
 from citygrain.tiles import tile_grid
 from citygrain.zones import class_counts
 
-__all__ = ["draw_samples", "majority"]
+__all__ = ["draw_samples", "majority", "unit_counts"]
 
 
-def majority(
-    tessellation: Tessellation, reference: xr.DataArray, legend: Legend
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Return the majority reference class of each unit and its share of the unit's labelled pixels.
+def unit_counts(tessellation: Tessellation, reference: xr.DataArray, legend: Legend) -> npt.NDArray[np.int64]:
+    """Count the reference pixels of each class in each unit.
 
     Parameters
     ----------
@@ -27,31 +25,16 @@ def majority(
     reference : DataArray of uint8, (y, x)
         Class codes on the tessellation's grid; 0 = unlabelled.
     legend : Legend
-        The classes.
+        k classes.
 
     Returns
     -------
-    codes : ndarray of uint8, (n,)
-        0 where no pixel is labelled; among equals the class that comes first in the legend.
-    purity : ndarray of float32, (n,)
-        0 to 1; 0 where no pixel is labelled.
+    ndarray of int64, (n, k)
 
     Raises
     ------
     InputError
-        If the grids differ.
-
-    Examples
-    --------
-    >>> from odc.geo.geobox import GeoBox
-    >>> from citygrain.legend import URBAN
-    >>> from citygrain.tessellation import SegmentPatches, raster_like
-    >>> grid = GeoBox.from_bbox((0, 0, 40, 10), "EPSG:32633", resolution=10)
-    >>> segments = raster_like(np.array([[1, 1, 1, 2]], np.int32), grid)
-    >>> reference = raster_like(np.array([[1, 4, 4, 0]], np.uint8), grid)
-    >>> codes, purity = majority(SegmentPatches(segments, 1), reference, URBAN)
-    >>> codes.tolist(), [f"{p:.2f}" for p in purity]
-    ([4, 0], ['0.67', '0.00'])
+        If the grids differ, or a code is not in the legend.
     """
     shape = tuple(tessellation.geobox.shape)
     if reference.shape != shape:
@@ -60,6 +43,33 @@ def majority(
     for tile in tile_grid((shape[0], shape[1]), (256, shape[1])):
         columns = legend.columns(reference.values[tile.slices])
         counts += class_counts(tessellation.parts(tile), columns, (len(tessellation), len(legend)))
+    return counts
+
+
+def majority(counts: npt.NDArray[np.int64], legend: Legend) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return the majority class of each unit and its share of the unit's labelled pixels.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, (n, k)
+        Pixels of each class in each unit.
+    legend : Legend
+        k classes.
+
+    Returns
+    -------
+    codes : ndarray of uint8, (n,)
+        0 where no pixel is labelled; among equals the class that comes first in the legend.
+    purity : ndarray of float32, (n,)
+        0 to 1; 0 where no pixel is labelled.
+
+    Examples
+    --------
+    >>> from citygrain.legend import URBAN
+    >>> codes, purity = majority(np.array([[1, 0, 0, 3], [0, 0, 0, 0]]), URBAN)
+    >>> codes.tolist(), purity.tolist()
+    ([4, 0], [0.75, 0.0])
+    """
     total = counts.sum(1)
     codes = np.where(total > 0, legend.values[counts.argmax(1)], 0).astype(np.uint8)
     return codes, (counts.max(1) / np.maximum(total, 1)).astype(np.float32)
@@ -100,7 +110,7 @@ def draw_samples(
     >>> samples.y.tolist(), samples.x.shape, samples.extent[0].tolist()
     ([1, 2], (2, 1, 3, 3), [0.0, 0.0, 30.0, 30.0])
     """
-    codes, purity = majority(tessellation, reference, legend)
+    codes, purity = majority(unit_counts(tessellation, reference, legend), legend)
     names = tessellation.names([str(name) for name in features.band.values])
     x = tessellation.gather(features)
     codes = np.where(_has_data(x, features), codes, 0)

@@ -1,0 +1,229 @@
+"""The configuration of a run: a TOML file, checked as a whole before any work begins.
+
+Unknown keys are refused with the nearest known one; paths are relative to the file and may hold ``${NAME}``.
+"""
+
+import difflib
+import string
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from citygrain.errors import ConfigError
+
+__all__ = [
+    "FeaturesConfig",
+    "ModelConfig",
+    "ReferenceConfig",
+    "RunConfig",
+    "SamplesConfig",
+    "SceneConfig",
+    "SegmentsConfig",
+    "parse_config",
+    "read_config",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SceneConfig(_Section):
+    """The image: file or files, and what its numbers mean."""
+
+    path: str | list[str]
+    bands: list[str] | None = None
+    scale: float | None = Field(None, gt=0)
+    offset: float = 0.0
+    sensor: str = "sentinel-2"
+    reflectance: bool = True
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [Path(p) for p in ([self.path] if isinstance(self.path, str) else self.path)]
+
+
+class ReferenceConfig(_Section):
+    """What is known of the ground: a raster, polygons or points, and the meaning of its codes."""
+
+    path: str
+    classes: dict[str, str] | None = None
+    legend: str | None = None
+    merge: dict[str, list[str]] | None = None
+    colors: dict[str, str] | None = None
+    field: str | None = None
+    layer: str | None = None
+    ignore: list[int | str] = []
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "ReferenceConfig":
+        if (self.classes is None) == (self.legend is None):
+            raise ValueError("wanted either classes = { code = name } or legend = a ready one")
+        return self
+
+
+class FeaturesConfig(_Section):
+    """What the segments and the model see: bands (all, if none is named), indices and band maths."""
+
+    bands: list[str] | None = None
+    indices: list[str] = ["NDVI", "MNDWI", "NDBI"]
+
+
+class SegmentsConfig(_Section):
+    """Superpixels: how many (or how large, in hectares), and how compact."""
+
+    n_segments: int | None = Field(None, ge=1)
+    area: float | None = Field(None, gt=0)
+    compactness: float = Field(0.1, gt=0)
+    iterations: int = Field(10, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "SegmentsConfig":
+        if (self.n_segments is None) == (self.area is None):
+            raise ValueError("wanted either n_segments or area (hectares)")
+        return self
+
+
+class SamplesConfig(_Section):
+    """Patches: side in pixels, number of each class, and the side of the blocks (metres) that split them."""
+
+    window: int = Field(25, ge=1)
+    per_class: int = Field(1000, ge=1)
+    block: float = Field(1200.0, gt=0)
+    balance: Literal["auto", "cap", "oversample"] = "auto"
+    valid_share: float = Field(0.2, ge=0, le=0.5)
+
+
+class ModelConfig(_Section):
+    """The classifier, how it is trained, and which features it uses (all, if none is named)."""
+
+    name: Literal["forest", "mlp", "cnn"] = "cnn"
+    recipe: Literal["default", "course"] = "default"
+    epochs: int = Field(10, ge=1)
+    bands: list[str] | None = None
+
+
+class RunConfig(_Section):
+    """A whole run."""
+
+    scene: SceneConfig
+    reference: ReferenceConfig
+    features: FeaturesConfig = FeaturesConfig()
+    segments: SegmentsConfig = SegmentsConfig(n_segments=9000)
+    samples: SamplesConfig = SamplesConfig()
+    model: ModelConfig = ModelConfig()
+    seed: int = Field(0, ge=0)
+
+
+def read_config(path: Path, variables: Mapping[str, str]) -> RunConfig:
+    """Read and check a configuration file.
+
+    Parameters
+    ----------
+    path : Path
+        TOML file.
+    variables : mapping of str to str
+        Values for ``${NAME}`` in paths.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, not TOML, or holds an unknown key or an impossible value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", wanted="a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    return parse_config(content, folder=path.parent, variables=variables, name=str(path))
+
+
+def parse_config(
+    content: Mapping[str, Any],
+    *,
+    folder: Path = Path(),
+    variables: Mapping[str, str] | None = None,
+    name: str = "config",
+) -> RunConfig:
+    """Check a configuration given as plain values.
+
+    Parameters
+    ----------
+    content : mapping
+        Sections of the TOML file.
+    folder : Path
+        Folder that relative paths start from.
+    variables : mapping of str to str, optional
+        Values for ``${NAME}`` in paths.
+    name : str
+        How messages call the configuration.
+
+    Raises
+    ------
+    ConfigError
+        If there is an unknown key or an impossible value.
+
+    Examples
+    --------
+    >>> parse_config({"scene": {"path": "s2.tif"}, "refrence": {}})
+    Traceback (most recent call last):
+    ...
+    citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, segments, \
+samples, model, seed; did you mean reference?
+    """
+    try:
+        config = RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise _first_mistake(error, name) from None
+    paths = [_resolved(p, folder, variables or {}, name) for p in map(str, config.scene.paths)]
+    scene = config.scene.model_copy(update={"path": paths[0] if isinstance(config.scene.path, str) else paths})
+    reference_path = _resolved(config.reference.path, folder, variables or {}, name)
+    reference = config.reference.model_copy(update={"path": reference_path})
+    return config.model_copy(update={"scene": scene, "reference": reference})
+
+
+def _resolved(path: str, folder: Path, variables: Mapping[str, str], name: str) -> str:
+    try:
+        filled = string.Template(path).substitute(variables)
+    except KeyError as error:
+        raise ConfigError(
+            f"{name}: {path} needs the variable {error.args[0]}", wanted="a value", mend=f"export {error.args[0]}=..."
+        ) from None
+    except ValueError:
+        raise ConfigError(f"{name}: {path!r} is not a path", wanted="${NAME} with a closed brace, or $$") from None
+    return str(folder / filled)
+
+
+def _first_mistake(error: ValidationError, name: str) -> ConfigError:
+    """Turn pydantic's report into one line; unknown keys first, since they often explain the rest."""
+    mistakes = sorted(error.errors(), key=lambda m: m["type"] != "extra_forbidden")
+    first = mistakes[0]
+    place = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        near = difflib.get_close_matches(place[-1], known, 1, 0.5)
+        mend = f"did you mean {near[0]}?" if near else ""
+        return ConfigError(f"{name}: {_dotted(place)} is unknown", wanted=f"one of {', '.join(known)}", mend=mend)
+    if first["type"] == "missing":
+        return ConfigError(f"{name}: {_dotted(place)} is missing", mend=f"add {place[-1]} to the file")
+    came = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    return ConfigError(f"{name}: {_dotted(place)}{came}", wanted=first["msg"].removeprefix("Value error, wanted "))
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for part in place:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _dotted(place: list[str]) -> str:
+    return f"[{place[0]}] {'.'.join(place[1:])}" if len(place) > 1 else place[0]
