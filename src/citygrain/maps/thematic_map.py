@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
@@ -12,6 +11,7 @@ from citygrain.errors import InputError
 from citygrain.files import write_text
 from citygrain.legend import Legend
 from citygrain.maps.styles import qml_style
+from citygrain.scene.codes import read_codes
 from citygrain.scene.write import write_cog
 from citygrain.tessellation import raster_like
 
@@ -107,16 +107,8 @@ class ThematicMap:
         InputError
             If a file is missing or holds codes outside the legend.
         """
-        codes = _band(path)
+        codes = read_codes(path)
         legend.columns(np.unique(codes.values))
-        per_cent = _band(path.with_name("confidence.tif"))
+        per_cent = read_codes(path.with_name("confidence.tif"))
         confidence = np.where(per_cent.values == 255, np.nan, per_cent.values / np.float32(100)).astype(np.float32)
         return cls(codes, raster_like(confidence, per_cent.odc.geobox), legend)
-
-
-def _band(path: Path) -> xr.DataArray:
-    try:
-        with rasterio.open(path) as source:
-            return raster_like(source.read(1), GeoBox.from_rio(source))
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path} cannot be read as a map: {error}", wanted="a map written by citygrain") from error

@@ -14,7 +14,7 @@ from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.rows import PatchRows
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "join_samples"]
 
 
 @dataclass(frozen=True)
@@ -122,3 +122,32 @@ class Samples:
             raise InputError(f"features {missing} are not in the samples", wanted=f"from {', '.join(self.features)}")
         columns = [self.features.index(name) for name in features]
         return replace(self, x=np.asarray(self.x[:])[:, columns], features=tuple(features))
+
+
+def join_samples(first: Samples, second: Samples) -> Samples:
+    """Return the rows of both, in memory.
+
+    Raises
+    ------
+    InputError
+        If features or legends differ.
+
+    Examples
+    --------
+    >>> from citygrain.legend import URBAN
+    >>> one = Samples.of(np.zeros((1, 1), np.float32), [1], features=("B02",), legend=URBAN)
+    >>> len(join_samples(one, one))
+    2
+    """
+    if (first.features, first.legend) != (second.features, second.legend):
+        raise InputError("samples with other features or classes", wanted="the same in both")
+    x = np.concatenate([s.take(np.arange(len(s))) for s in (first, second)])
+    return replace(
+        first,
+        x=x,
+        y=np.concatenate([first.y, second.y]),
+        group=np.concatenate([first.group, second.group]),
+        unit=np.concatenate([first.unit, second.unit]),
+        extent=np.concatenate([first.extent, second.extent]),
+        purity=np.concatenate([first.purity, second.purity]),
+    )

@@ -1,0 +1,335 @@
+"""The main job: from a scene and a reference to a map that says how good it is.
+
+Each step reads what earlier steps wrote, so a run that went on after a kill takes the same way as one that was not
+killed, and ends in the same files.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from citygrain.accuracy.assess import assess
+from citygrain.features.stack import compute_features
+from citygrain.files import make_folder, write_text
+from citygrain.legend import Legend
+from citygrain.maps.predict import predict_map
+from citygrain.maps.thematic_map import ThematicMap
+from citygrain.models.catalogue import load_model, make_model
+from citygrain.report.html import RunRecord, write_report
+from citygrain.samples.draw import draw_samples, unit_counts
+from citygrain.samples.reference import read_reference
+from citygrain.samples.store import read_samples, read_table, write_samples
+from citygrain.scene.codes import read_codes
+from citygrain.scene.read import read_scene
+from citygrain.scene.write import write_cog
+from citygrain.segments.slic import superpixels
+from citygrain.tessellation import SegmentPatches, SegmentStatistics
+from citygrain.tiles import Progress
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
+from citygrain.workflows.parts import (
+    choose_features,
+    choose_rows,
+    choose_tessellation,
+    few_patches,
+    named_legend,
+    preparation,
+    unit_values,
+)
+from citygrain.workflows.verdict import caveats, verdict
+
+if TYPE_CHECKING:
+    from citygrain.models.training import Hooks
+
+__all__ = ["run_city_map"]
+
+
+def run_city_map(
+    config: RunConfig,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    truth: Path | None = None,
+    observer: Observer | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Do the whole job, or what is left of it.
+
+    Parameters
+    ----------
+    config : RunConfig
+        What to do.
+    folder : Path
+        Output folder; made if it is not there.
+    fresh : bool
+        Do every step again, also those whose files are intact.
+    truth : Path, optional
+        Raster of the true classes, where they are known (a synthetic city): map and reference are scored against it.
+    observer : callable, optional
+        Told when a step starts, is reused, or ends.
+    progress : callable, optional
+        Called with (done, total) within long steps.
+
+    Returns
+    -------
+    dict
+        The content of ``assessment.json``.
+
+    Raises
+    ------
+    CitygrainError
+        If the input cannot be used or the output cannot be written; finished steps stay finished.
+    """
+    make_folder(folder)
+    job = _Job(config, folder, fresh, truth, observer, progress)
+    for step in (job.segment, job.sample, job.train, job.map, job.assess, job.report):
+        step()
+    assessment: dict[str, Any] = json.loads((folder / "assessment.json").read_text(encoding="utf-8"))
+    return assessment
+
+
+@dataclass
+class _Job:
+    """A run: its settings, and what it has in memory (each read or computed once, when first needed)."""
+
+    config: RunConfig
+    folder: Path
+    fresh: bool
+    truth: Path | None
+    observer: Observer | None
+    progress: Progress | None
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        c = self.config
+        inputs = [*c.scene.paths, Path(c.reference.path), *([self.truth] if self.truth else [])]
+        head = {
+            "config": c.model_dump(),
+            "seed": c.seed,
+            "versions": versions(),
+            "inputs": {str(path): hash_file(path) for path in inputs},
+        }
+        return Manifest(self.folder, head, self.fresh, self.observer)
+
+    # What the steps are made of. Each dict holds all that the step's files depend on, earlier steps included.
+
+    @property
+    def _segment_ingredients(self) -> dict[str, Any]:
+        c = self.config
+        scene = [self.manifest.head["inputs"][str(path)] for path in c.scene.paths]
+        settings = c.scene.model_dump(exclude={"path"})
+        return {
+            "scene": scene,
+            "reading": settings,
+            "features": c.features.model_dump(),
+            "slic": c.segments.model_dump(),
+        }
+
+    @property
+    def _sample_ingredients(self) -> dict[str, Any]:
+        c = self.config
+        reference = c.reference.model_dump(exclude={"path"})
+        content = self.manifest.head["inputs"][str(c.reference.path)]
+        model = c.model.model_dump(include={"name", "recipe", "bands"})
+        settings = {"reference": content, "reading": reference, "samples": c.samples.model_dump(), "model": model}
+        return {"segments": self._segment_ingredients, **settings, "seed": c.seed}
+
+    @property
+    def _train_ingredients(self) -> dict[str, Any]:
+        return {"samples": self._sample_ingredients, "model": self.config.model.model_dump()}
+
+    # What the steps need in memory.
+
+    def _timed(self, name: str, work: Callable[[], Any]) -> Any:
+        with self.manifest.timed(name):
+            return work()
+
+    @cached_property
+    def scene(self) -> xr.DataArray:
+        c = self.config.scene
+        paths = c.paths if isinstance(c.path, list) else c.paths[0]
+
+        def work() -> xr.DataArray:
+            return read_scene(
+                paths, bands=c.bands, scale=c.scale, offset=c.offset, sensor=c.sensor, reflectance=c.reflectance
+            )
+
+        scene: xr.DataArray = self._timed("read", work)
+        return scene
+
+    @cached_property
+    def features(self) -> xr.DataArray:
+        c, scene = self.config.features, self.scene
+        bands = c.bands or [str(name) for name in scene.band.values]
+        names = [*bands, *(index for index in c.indices if index not in bands)]
+        features: xr.DataArray = self._timed("features", lambda: compute_features(scene, names))
+        return features
+
+    @cached_property
+    def reference(self) -> tuple[xr.DataArray, Legend]:
+        c = self.config.reference
+        options: dict[str, Any] = c.model_dump(exclude={"path", "legend"}) | {"legend": named_legend(c.legend)}
+        geobox = self.features.odc.geobox
+        reference: tuple[xr.DataArray, Legend] = self._timed(
+            "reference", lambda: read_reference(Path(c.path), geobox, **options)
+        )
+        return reference
+
+    @cached_property
+    def segments(self) -> xr.DataArray:
+        return read_codes(self.folder / "segments.tif")
+
+    @cached_property
+    def tessellation(self) -> SegmentPatches | SegmentStatistics:
+        return choose_tessellation(self.segments, self.config)
+
+    @cached_property
+    def chosen(self) -> xr.DataArray:
+        """The features that the model sees."""
+        return choose_features(self.features, self.config.model.bands, self.config.scene.sensor)
+
+    # The steps.
+
+    def segment(self) -> None:
+        c = self.config.segments
+
+        def work() -> None:
+            labels = superpixels(
+                self.features,
+                n_segments=c.n_segments,
+                area_ha=c.area,
+                compactness=c.compactness,
+                iterations=c.iterations,
+                progress=self.progress,
+            )
+            write_cog(
+                self.folder / "segments.tif", labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"]
+            )
+
+        self.manifest.step(
+            "segments",
+            self._segment_ingredients,
+            ["segments.tif"],
+            work,
+            needs=[lambda: self.features, lambda: self.reference],
+        )
+
+    def sample(self) -> None:
+        def work() -> None:
+            reference, legend = self.reference
+            samples = draw_samples(self.chosen, self.tessellation, reference, legend=legend)
+            drawn, table = choose_rows(samples, self.config)
+            table["counts"] = unit_counts(self.tessellation, reference, legend)
+            write_samples(self.folder / "samples.h5", drawn, table=table)
+
+        self.manifest.step(
+            "samples",
+            self._sample_ingredients,
+            ["samples.h5"],
+            work,
+            needs=[lambda: self.features, lambda: self.reference],
+        )
+
+    def train(self) -> None:
+        c = self.config.model
+
+        def work() -> None:
+            samples = read_samples(self.folder / "samples.h5")
+            role = read_table(self.folder / "samples.h5")["role"][samples.unit]
+            model = make_model(
+                c.name,
+                recipe=c.recipe,
+                epochs=c.epochs,
+                seed=self.config.seed,
+                preparation=preparation(self.config, self.features, len(self.tessellation)),
+                units=str(self.features.attrs["units"]),
+                hooks=self._hooks(),
+            )
+            valid = samples[role == 2]
+            model.fit(samples[role == 1], valid if len(valid) else None)
+            model.save(self.folder / "model")
+
+        self.manifest.step("train", self._train_ingredients, ["model"], work, needs=[lambda: self.features])
+
+    def _hooks(self) -> "Hooks | None":
+        if self.config.model.name == "forest":
+            return None
+        from citygrain.models.training import Hooks  # noqa: PLC0415 - PyTorch only for a network
+
+        return Hooks(progress=self.progress, checkpoint=self.folder / ".checkpoint")
+
+    def map(self) -> None:
+        def work() -> None:
+            model = load_model(self.folder / "model")
+            city = predict_map(self.chosen, self.tessellation, model, progress=self.progress)
+            city.write(self.folder / "map.tif")
+
+        outputs = ["map.tif", "map.qml", "confidence.tif"]
+        self.manifest.step("map", self._train_ingredients, outputs, work, needs=[lambda: self.features])
+
+    def assess(self) -> None:
+        def work() -> None:
+            table = read_table(self.folder / "samples.h5")
+            city = self._city()
+            mapped = unit_values(city.codes.values, self.segments.values, len(table["role"]))
+            figures = verdict(table, mapped, city.legend, self.config)
+            if self.truth:
+                figures["truth"] = self._against_truth(city, table["role"] == 3)
+            write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
+            test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], city.legend)
+            write_text(self.folder / "confusion.csv", test.to_csv())
+
+        truth = self.manifest.head["inputs"].get(str(self.truth))
+        ingredients = {"map": self._train_ingredients, "truth": truth}
+        self.manifest.step("assess", ingredients, ["assessment.json", "confusion.csv"], work)
+
+    def report(self) -> None:
+        def work() -> None:
+            write_report(self.folder / "report.html", self._record())
+
+        needs = [lambda: self.features, lambda: self.reference]
+        ingredients = {"map": self._train_ingredients, "truth": self.manifest.head["inputs"].get(str(self.truth))}
+        self.manifest.step("report", ingredients, ["report.html"], work, needs=needs)
+
+    def _city(self) -> ThematicMap:
+        return ThematicMap.read(self.folder / "map.tif", load_model(self.folder / "model").card.legend)
+
+    def _against_truth(self, city: ThematicMap, tested: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        """Score map and reference, pixel by pixel in the test blocks, against what is really there."""
+        really, legend = read_reference(Path(self.truth or ""), city.geobox, legend=city.legend)
+        where = np.append(tested, False)[self.segments.values.astype(np.int64) - 1]
+        reference, _ = self.reference
+        scores = {"map": city.codes.values[where], "reference": reference.values[where]}
+        return {side: assess(really.values[where], codes, legend).to_dict() for side, codes in scores.items()}
+
+    def _record(self) -> RunRecord:
+        city, samples = self._city(), read_samples(self.folder / "samples.h5")
+        table = read_table(self.folder / "samples.h5")
+        figures = json.loads((self.folder / "assessment.json").read_text(encoding="utf-8"))
+        card = load_model(self.folder / "model").card
+        role = np.array([0, 1, 1, 2], np.uint8)[table["role"]]
+        scatter = self.tessellation.scatter
+        return RunRecord(
+            title=self.config.scene.paths[0].stem,
+            scene=self.scene,
+            segments=self.segments.values,
+            legend=city.legend,
+            reference_pixel=self.reference[0].values,
+            reference_superpixel=scatter(table["y"]).values,
+            map_codes=city.codes.values,
+            confidence=city.confidence.values,
+            split=scatter(role).values,
+            assessment=figures,
+            history=[dict(epoch) for epoch in card.history],
+            patches=few_patches(samples) if len(samples.x.shape) == 4 else None,
+            steps=self.manifest.listed(),
+            config=self.config.model_dump(),
+            caveats=caveats(figures, table, self.config),
+        )
