@@ -1,0 +1,111 @@
+"""Models by name: what ``[model] name`` means in a configuration, and what a model's folder holds.
+
+PyTorch is loaded only when a neural model is made, so a forest starts at once.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from citygrain.errors import InputError
+from citygrain.models.card import read_card
+from citygrain.models.classifier import Classifier
+
+if TYPE_CHECKING:
+    from citygrain.models.training import Hooks
+
+__all__ = ["ModelName", "load_model", "make_model"]
+
+ModelName = Literal["forest", "mlp", "cnn"]
+
+_NETWORKS = {
+    ("mlp", "course"): "course-mlp",
+    ("mlp", "default"): "row-mlp",
+    ("cnn", "course"): "course-cnn",
+    ("cnn", "default"): "segment-net",
+}
+
+
+def make_model(
+    name: ModelName,
+    *,
+    recipe: str = "default",
+    epochs: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    units: str = "reflectance",
+    preparation: Mapping[str, Any] | None = None,
+    hooks: "Hooks | None" = None,
+) -> Classifier:
+    """Make a classifier, ready to fit.
+
+    Parameters
+    ----------
+    name : {"forest", "mlp", "cnn"}
+        Forest and mlp take rows of statistics or patches, cnn takes patches.
+    recipe : {"default", "course"}
+        ``"course"`` trains exactly as the course does.
+    epochs : int, optional
+        Epochs of a network; the recipe's own if not given. A forest has none.
+    seed : int
+        Source of every draw.
+    threads : int, optional
+        Threads of training and prediction; the library's own choice if not given.
+    units : str
+        Units of the features.
+    preparation : mapping, optional
+        How the rows are made; travels in the model card.
+    hooks : Hooks, optional
+        Progress, checkpoint folder, loggers and callbacks of a network's training
+        (`citygrain.models.training.Hooks`).
+
+    Raises
+    ------
+    InputError
+        If there is no model or recipe of that name.
+
+    Examples
+    --------
+    >>> make_model("forest").recipe
+    'default'
+    """
+    if name == "forest":
+        from citygrain.models.forest import ForestClassifier  # noqa: PLC0415  # scikit-learn only for a forest
+
+        return ForestClassifier(
+            recipe=recipe, seed=seed, threads=threads, units=units, preparation=dict(preparation or {})
+        )
+    if (name, recipe) not in _NETWORKS:
+        known = ", ".join(f"{model} with recipe {of}" for model, of in _NETWORKS)
+        raise InputError(f"model {name!r} with recipe {recipe!r}", wanted=f"forest, {known}")
+    from citygrain.models.neural import NeuralClassifier  # noqa: PLC0415  # torch only for a network
+    from citygrain.models.recipe import recipe_named  # noqa: PLC0415
+    from citygrain.models.training import Hooks  # noqa: PLC0415
+
+    return NeuralClassifier(
+        name,
+        _NETWORKS[name, recipe],
+        recipe_named(recipe, epochs=epochs),
+        seed=seed,
+        threads=threads,
+        units=units,
+        preparation=dict(preparation or {}),
+        hooks=hooks or Hooks(),
+    )
+
+
+def load_model(folder: Path) -> Classifier:
+    """Load a model of any kind from its folder.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no model, or it is damaged.
+    """
+    if read_card(folder).kind == "forest":
+        from citygrain.models.forest import ForestClassifier  # noqa: PLC0415
+
+        return ForestClassifier.load(folder)
+    from citygrain.models.neural import NeuralClassifier  # noqa: PLC0415
+
+    return NeuralClassifier.load(folder)

@@ -1,0 +1,271 @@
+"""Neural classifiers: a network by name, trained by a recipe, behind the protocol of all classifiers.
+
+The class holds no training code and no layers: those are `training` and `networks`. What it adds is the contract:
+legend order, missing classes, the card, and files that say what they are.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from citygrain.errors import CitygrainError, InputError
+from citygrain.legend import Legend
+from citygrain.models.architectures import build_network
+from citygrain.models.augment import square_view
+from citygrain.models.card import ModelCard, read_card
+from citygrain.models.classifier import batches, labelled, same_features, spread_columns
+from citygrain.models.feed import Feed, prepare
+from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation
+from citygrain.models.precision import autocast, bf16_pays
+from citygrain.models.recipe import Recipe
+from citygrain.models.store import read_weights, write_model
+from citygrain.models.training import Hooks, Job, Training, run_training, torch_settings
+from citygrain.samples.samples import Samples
+
+__all__ = ["NeuralClassifier"]
+
+_log = logging.getLogger(__name__)
+_WEIGHTS = "weights.safetensors"
+_BATCH = 512
+
+
+@dataclass
+class NeuralClassifier:
+    """A network trained by a recipe.
+
+    Attributes
+    ----------
+    kind : str
+        ``"mlp"`` or ``"cnn"``, for the card.
+    network : str
+        Name of the architecture, one of `citygrain.models.architectures.NETWORKS`.
+    recipe : Recipe
+        How it is trained.
+    seed : int
+        Source of every draw: same rows and seed, same bytes (with the same number of threads).
+    threads : int or None
+        Threads of training and prediction; None = PyTorch's choice.
+    units : str
+        Units of the features.
+    preparation : mapping
+        How the rows were made; travels in the card.
+    licence : str
+        Licence of the weights.
+    hooks : Hooks
+        Progress, checkpoint folder, loggers and callbacks.
+    """
+
+    kind: str
+    network: str
+    recipe: Recipe
+    seed: int = 0
+    threads: int | None = None
+    units: str = "reflectance"
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "unspecified"
+    hooks: Hooks = field(default_factory=Hooks)
+    _card: ModelCard | None = field(default=None, repr=False)
+    _module: nn.Module | None = field(default=None, repr=False)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and expects."""
+        if self._card is None:
+            raise InputError("a model that was not trained", mend="call fit or load first")
+        return self._card
+
+    @property
+    def legend_(self) -> Legend:
+        """The classes in column order."""
+        return self.card.legend
+
+    @property
+    def features_(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return self.card.features
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """Learning curves, one mapping per epoch."""
+        return [dict(epoch) for epoch in self.card.history]
+
+    @property
+    def module_(self) -> nn.Module:
+        """The trained network, in evaluation mode."""
+        if self._module is None:
+            raise InputError("a model that was not trained", mend="call fit or load first")
+        return self._module
+
+    def fit(self, train: Samples, valid: Samples | None = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        train : Samples
+            Rows to learn from; those without a class are left out.
+        valid : Samples, optional
+            Rows on other ground: they choose the epoch whose weights are kept, and stop the training early.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than two classes, or the network does not take such rows.
+        ModelMismatchError
+            If the validation rows differ from the training rows in features, legend or shape.
+        """
+        train = labelled(train)
+        card = self._new_card(train)
+        feeds = [self._feed(train, card, seed=self.seed)]
+        if valid is not None:
+            same_features(train, valid)
+            known = valid[np.isin(valid.y, train.legend.values[list(card.present)])]
+            feeds += [self._feed(known, card, seed=None)] if len(known) else []
+        with torch_settings(self.threads):
+            torch.manual_seed(self.seed)
+            network = self._build(card)
+            job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks)
+            training = Training(network, self.recipe, feeds[0], job=job)
+            run_training(training, feeds[1] if len(feeds) > 1 else None)
+        size = sum(p.numel() for p in network.parameters())
+        self._module = network.eval()
+        self._card = replace(card, history=training.history, epochs=len(training.history), parameters=size)
+        return self
+
+    def predict_proba(self, x: Any) -> npt.NDArray[np.float32]:
+        """Return class probabilities (n, k) in legend order.
+
+        Parameters
+        ----------
+        x : array-like, (n, c) or (n, c, h, w)
+            Rows, read in slices; values that are not finite count as missing.
+
+        Raises
+        ------
+        ModelMismatchError
+            If the rows have another shape than those of the training.
+        """
+        card, network = self.card, self.module_
+        normalisation = Normalisation.from_dict(card.normalisation)
+        out = np.zeros((int(x.shape[0]), len(card.legend)), np.float32)
+        with torch_settings(self.threads), torch.inference_mode():
+            for rows, values in batches(x, card, size=_BATCH):
+                learned = self._views(network, prepare(values, normalisation, half=self._half))
+                out[rows] = spread_columns(learned.numpy(), card)
+        return out
+
+    def predict(self, x: Any) -> npt.NDArray[np.uint8]:
+        """Return the code of the most likely class of each row, (n,)."""
+        return self.legend_.codes(self.predict_proba(x).argmax(1))
+
+    def save(self, folder: Path) -> None:
+        """Write ``card.json`` and ``weights.safetensors`` into `folder`.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written.
+        """
+        tensors = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
+        write_model(folder, self.card, save_tensors(tensors), name=_WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Rebuild a model from its card and weights.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no such model, or it is damaged.
+        """
+        card = read_card(folder)
+        weights = read_weights(folder, card, name=_WEIGHTS)
+        try:
+            recipe = Recipe.from_dict(dict(card.recipe))
+            model = cls(card.kind, card.network, recipe, seed=card.seed, units=card.units, licence=card.licence)
+            network = model._build(card)
+            network.load_state_dict(load_tensors(weights))
+            Normalisation.from_dict(card.normalisation)
+        except (SafetensorError, RuntimeError, CitygrainError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"the model in {folder} is damaged: {reason:.200}", mend="train it again") from None
+        model.preparation, model._card, model._module = card.preparation, card, network.eval()
+        return model
+
+    @property
+    def _half(self) -> bool:
+        return self.recipe.half and bf16_pays()
+
+    def _new_card(self, train: Samples) -> ModelCard:
+        learn = learn_normalisation(train.x, train.features) if self.recipe.standardise else None
+        return ModelCard(
+            kind=self.kind,
+            network=self.network,
+            recipe=self.recipe.to_dict(),
+            parameters=0,
+            features=train.features,
+            input_shape=tuple(int(side) for side in train.x.shape[1:]),
+            units=self.units,
+            normalisation=(learn or Normalisation.none(len(train.features))).to_dict(),
+            legend=train.legend,
+            counts=train.counts(),
+            seed=self.seed,
+            half=self._half,
+            versions={name: metadata.version(name) for name in ("citygrain", "torch", "lightning")},
+            licence=self.licence,
+            preparation=dict(self.preparation),
+        )
+
+    def _build(self, card: ModelCard) -> nn.Module:
+        network = build_network(card.network, card.features, card.input_shape, len(card.present))
+        return network.to(memory_format=torch.channels_last) if len(card.input_shape) == 3 else network
+
+    def _feed(self, samples: Samples, card: ModelCard, *, seed: int | None) -> Feed:
+        place = np.full(len(card.legend), -1, np.int64)
+        place[list(card.present)] = np.arange(len(card.present))
+        columns = place[card.legend.columns(samples.y)]
+        return Feed(
+            samples,
+            columns,
+            self._weights(samples, columns),
+            normalisation=Normalisation.from_dict(card.normalisation),
+            recipe=self.recipe,
+            seed=seed,
+            half=card.half,
+        )
+
+    def _weights(self, samples: Samples, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        counts = np.bincount(columns)
+        weights = (counts[counts > 0].mean() / np.maximum(counts, 1)) ** self.recipe.balance
+        rows = weights[columns] * (samples.purity if self.recipe.trust_purity else 1.0)
+        return np.maximum(rows, 1e-3).astype(np.float32)
+
+    def _views(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return probabilities, averaged over the views that the recipe asks for."""
+        total = torch.zeros(())
+        views = self.recipe.views if x.ndim == 4 else 1
+        for way in range(views):
+            with autocast(self._half):
+                logits = network(square_view(x, way) if way else x)
+            total = total + logits.float().softmax(1)
+        return total / views
+
+
+def _fingerprint(card: ModelCard, train: Samples, valid: Samples | None) -> str:
+    digest = hashlib.sha256(json.dumps(card.to_json()).encode())
+    for samples in (train, valid):
+        if samples is not None:
+            digest.update(samples.y.tobytes() + samples.purity.tobytes())
+    return digest.hexdigest()

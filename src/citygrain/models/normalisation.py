@@ -1,0 +1,102 @@
+"""Standardisation learned on the training rows, and what becomes of missing values.
+
+Mean and deviation travel in the model card: a model brings its own scale and never looks at the scene's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from citygrain.errors import InputError
+
+__all__ = ["SEGMENT", "Normalisation", "learn_normalisation"]
+
+SEGMENT = "SEGMENT"
+"""Name of the channel that is 1 inside the superpixel and 0 outside; it is never standardised."""
+
+_STEP = 4_096
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and deviation of each feature.
+
+    Attributes
+    ----------
+    mean, std : tuple of float, (c,)
+        In the features' units; 0 and 1 leave a feature as it is.
+
+    Examples
+    --------
+    >>> Normalisation((1.0,), (2.0,)).apply(np.array([[3.0], [np.nan]], np.float32)).tolist()
+    [[1.0], [0.0]]
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or not all(np.isfinite(self.mean)) or not min(self.std, default=1.0) > 0:
+            raise InputError("a normalisation with missing, infinite or non-positive values", wanted="mean and std > 0")
+
+    @classmethod
+    def none(cls, channels: int) -> "Normalisation":
+        """Leave the values as they are; NaN becomes 0."""
+        return cls((0.0,) * channels, (1.0,) * channels)
+
+    def apply(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return (x - mean) / std as a new array; values that are not finite become 0, the mean."""
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        scaled = x - np.asarray(self.mean, np.float32).reshape(shape)
+        scaled /= np.asarray(self.std, np.float32).reshape(shape)
+        return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return the values as lists, for JSON."""
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Sequence[float]]) -> "Normalisation":
+        """Read back what `to_dict` wrote."""
+        return cls(tuple(float(v) for v in values["mean"]), tuple(float(v) for v in values["std"]))
+
+
+def learn_normalisation(x: Any, features: tuple[str, ...]) -> Normalisation:
+    """Learn mean and deviation of each feature over all rows and pixels, a slice of rows at a time.
+
+    Parameters
+    ----------
+    x : array-like, (n, c) or (n, c, h, w)
+        Values; those that are not finite are left out. ``SEGMENT`` keeps mean 0 and deviation 1.
+    features : tuple of str, (c,)
+        Name of each feature.
+
+    Examples
+    --------
+    >>> learn_normalisation(np.array([[1.0, 0.0], [3.0, 1.0]]), ("B02", "SEGMENT"))
+    Normalisation(mean=(2.0, 0.0), std=(1.0, 1.0))
+    """
+    channels = len(features)
+    count, total, squares = (np.zeros(channels) for _ in range(3))
+    shift: npt.NDArray[np.float64] | None = None
+    for start in range(0, x.shape[0], _STEP):
+        rows = np.asarray(x[start : start + _STEP], np.float64)
+        finite = np.isfinite(rows)
+        axes = tuple(axis for axis in range(rows.ndim) if axis != 1)
+        if shift is None:  # sums of squares about a typical value do not cancel
+            shift = np.where(finite, rows, 0).sum(axes) / np.maximum(finite.sum(axes), 1)
+        about = np.where(finite, rows - shift.reshape((1, -1) + (1,) * (rows.ndim - 2)), 0)
+        count += finite.sum(axes)
+        total += about.sum(axes)
+        squares += (about * about).sum(axes)
+    offset = total / np.maximum(count, 1)
+    std = np.sqrt(np.maximum(squares / np.maximum(count, 1) - offset**2, 0))
+    mean = offset + (shift if shift is not None else 0.0)
+    std = np.where(std > 1e-6 * np.maximum(np.abs(mean), 1e-6), std, 1.0)  # a constant feature says nothing
+    plain = np.array([name == SEGMENT for name in features])
+    mean, std = np.where(plain, 0.0, mean), np.where(plain, 1.0, std)
+    as_float32 = (tuple(float(np.float32(v)) for v in values) for values in (mean, std))
+    return Normalisation(*as_float32)

@@ -1,0 +1,169 @@
+"""How a network is trained, as a value: the course's way, and ours.
+
+A recipe says everything but the network and the seed, and is written into the model card.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+from citygrain.errors import InputError
+
+__all__ = ["COURSE", "DEFAULT", "Recipe", "recipe_named"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training.
+
+    Attributes
+    ----------
+    name : str
+        ``"course"``, ``"default"``, or a name of your own.
+    epochs : int
+        Passes over the training rows.
+    batch : int
+        Rows of an optimiser step.
+    least_rows : int
+        Rows that an epoch draws at least; fewer training rows are drawn several times.
+    rate : float
+        Highest learning rate.
+    schedule : str
+        ``"constant"``, or ``"cosine"`` with a warm-up over the first tenth of the steps.
+    weight_decay : float
+        Decoupled weight decay (AdamW); 0 is plain Adam.
+    epsilon : float
+        Adam's epsilon.
+    label_smoothing : float
+        Share of each label that is spread over all classes, 0 to 1.
+    balance : float
+        Weight of a class = (mean count / its count) to this power: 0 none, 1 full balance.
+    trust_purity : bool
+        Weigh each row by the share of its majority class.
+    standardise : bool
+        Learn mean and deviation of each channel on the training rows; otherwise values stay, NaN becomes 0.
+    augment : bool
+        Turn and mirror the patches in the eight ways of the square.
+    jitter : float
+        Deviation of a random gain and offset of each channel of each row, in standard deviations.
+    keep_best : bool
+        End with the weights of the epoch with the lowest validation loss.
+    patience : int
+        Stop after this many epochs without a lower validation loss; 0 never stops.
+    views : int
+        Turned and mirrored views of a patch that a prediction averages, 1 to 8.
+    half : bool
+        Use bfloat16 where the processor has the instructions.
+    """
+
+    name: str
+    epochs: int
+    batch: int
+    least_rows: int
+    rate: float
+    schedule: str
+    weight_decay: float
+    epsilon: float
+    label_smoothing: float
+    balance: float
+    trust_purity: bool
+    standardise: bool
+    augment: bool
+    jitter: float
+    keep_best: bool
+    patience: int
+    views: int
+    half: bool
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"{self.epochs} epochs", wanted="at least 1")
+        if self.batch < 1 or not 1 <= self.views <= 8:
+            raise InputError(f"batch {self.batch}, views {self.views}", wanted="batch from 1, views from 1 to 8")
+        if self.schedule not in ("constant", "cosine"):
+            raise InputError(f"schedule {self.schedule!r}", wanted="constant or cosine")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the settings as plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> "Recipe":
+        """Read back what `to_dict` wrote.
+
+        Raises
+        ------
+        InputError
+            If a setting is missing, unknown, or of another type.
+
+        Examples
+        --------
+        >>> Recipe.from_dict(DEFAULT.to_dict()) == DEFAULT
+        True
+        """
+        kinds = {key: type(value) for key, value in asdict(COURSE).items()}
+        if set(values) != set(kinds) or any(type(values[key]) is not kind for key, kind in kinds.items()):
+            raise InputError("a recipe with other settings than ours", wanted=", ".join(kinds))
+        return cls(**values)  # type: ignore[arg-type]  # the types were compared just above
+
+
+COURSE = Recipe(
+    name="course",
+    epochs=10,
+    batch=32,
+    least_rows=1,
+    rate=1e-3,
+    schedule="constant",
+    weight_decay=0.0,
+    epsilon=1e-7,
+    label_smoothing=0.0,
+    balance=0.0,
+    trust_purity=False,
+    standardise=False,
+    augment=False,
+    jitter=0.0,
+    keep_best=False,
+    patience=0,
+    views=1,
+    half=False,
+)
+"""As taught: Adam with Keras's settings, raw values, batches of 32, ten epochs, float32."""
+
+DEFAULT = Recipe(
+    name="default",
+    epochs=10,
+    batch=64,
+    least_rows=2_000,
+    rate=2e-3,
+    schedule="cosine",
+    weight_decay=0.05,
+    epsilon=1e-8,
+    label_smoothing=0.05,
+    balance=0.5,
+    trust_purity=True,
+    standardise=True,
+    augment=True,
+    jitter=0.1,
+    keep_best=True,
+    patience=5,
+    views=1,
+    half=True,
+)
+"""What held up best on blocks that were not trained on."""
+
+
+def recipe_named(name: str, *, epochs: int | None = None) -> Recipe:
+    """Return the recipe called `name`, with another number of epochs if given.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> recipe_named("course", epochs=5).epochs
+    5
+    """
+    known = {recipe.name: recipe for recipe in (COURSE, DEFAULT)}
+    if name not in known:
+        raise InputError(f"recipe {name!r}", wanted=f"one of {', '.join(known)}")
+    return known[name] if epochs is None else replace(known[name], epochs=epochs)

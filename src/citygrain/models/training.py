@@ -1,0 +1,262 @@
+"""Training a network with Lightning: quiet, reproducible to the byte, and resumed from the last finished epoch.
+
+Lightning brings the loop, the loggers and the checkpoints; the batches, the draws and the best weights are ours,
+because they must not depend on where a training was interrupted.
+"""
+
+import contextlib
+import logging
+import math
+import pickle
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch import Tensor, nn
+
+from citygrain.files import make_folder, whole_file
+from citygrain.models.feed import Batch, Feed, spread_seed
+from citygrain.models.precision import autocast
+from citygrain.models.recipe import Recipe
+from citygrain.tiles import Progress
+
+_ADVICE = (r".*LeafSpec.* is deprecated",)
+
+__all__ = ["STATE", "Hooks", "Job", "Training", "run_training", "torch_settings"]
+
+_log = logging.getLogger(__name__)
+STATE = "last.ckpt"
+"""The state after the last finished epoch, in the checkpoint folder."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What looks on while a network trains.
+
+    Attributes
+    ----------
+    progress : callable, optional
+        Called with (epochs done, epochs) after each epoch.
+    checkpoint : Path, optional
+        Folder for the state after the last finished epoch; a training that finds one there goes on from it.
+    loggers : sequence
+        Lightning loggers.
+    callbacks : sequence
+        Lightning callbacks.
+    """
+
+    progress: Progress | None = None
+    checkpoint: Path | None = None
+    loggers: Sequence[Any] = ()
+    callbacks: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training is asked for besides network, recipe and rows.
+
+    Attributes
+    ----------
+    seed : int
+        Source of every draw.
+    half : bool
+        Compute in bfloat16.
+    key : str
+        Fingerprint of network, recipe, seed and rows; a state with another one is not taken up.
+    hooks : Hooks
+        What looks on.
+    """
+
+    seed: int
+    half: bool
+    key: str
+    hooks: Hooks
+
+
+class Training(pl.LightningModule):
+    """A network in training: loss, optimiser, schedule, learning curves, best weights."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, feed: Feed, *, job: "Job") -> None:
+        super().__init__()
+        self.network, self.recipe, self.feed = network, recipe, feed
+        self.seed, self.half, self.key, self.hooks = job.seed, job.half, job.key, job.hooks
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch = 0
+        self.sums: dict[str, list[float]] = {"train": [0.0] * 3, "valid": [0.0] * 3}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (n, k) in float32."""
+        with autocast(self.half):
+            logits: Tensor = self.network(x)
+        return logits.float()
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Return the loss of a batch."""
+        return self._step(batch, "train", smoothing=self.recipe.label_smoothing)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Add a batch to the validation sums."""
+        self._step(batch, "valid", smoothing=0.0)
+
+    def _step(self, batch: Batch, part: str, *, smoothing: float) -> Tensor:
+        x, target, weight = batch
+        logits = self(x)
+        losses = F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+        loss = (losses * weight).sum() / weight.sum()
+        right = (logits.argmax(1) == target).sum()
+        for place, value in enumerate((float(loss.detach()) * len(x), float(right), float(len(x)))):
+            self.sums[part][place] += value
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam or AdamW with a learning rate by step."""
+        recipe, steps = self.recipe, len(self.feed) * self.recipe.epochs
+        groups = [
+            {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=recipe.rate, eps=recipe.epsilon, fused=True)
+        rate = (lambda _: 1.0) if recipe.schedule == "constant" else (lambda step: _cosine(step, steps))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Derive every draw of the epoch from the seed and the epoch's number."""
+        self.feed.epoch = self.current_epoch
+        torch.manual_seed(spread_seed(self.seed, self.current_epoch) + 2)  # dropout
+        self.sums = {"train": [0.0] * 3, "valid": [0.0] * 3}
+
+    def on_train_epoch_end(self) -> None:
+        """Write the learning curves, keep the best weights, stop when nothing gets better."""
+        curves: dict[str, float] = {"epoch": float(self.current_epoch + 1)}
+        for part, (loss, right, count) in self.sums.items():
+            if count:
+                curves |= {f"{part}_loss": loss / count, f"{part}_accuracy": right / count}
+        curves["learning_rate"] = float(self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.history.append(curves)
+        for name, value in curves.items():
+            self.log(name, value)
+        self._judge()
+        _log.info("epoch %d of %d: %s", self.current_epoch + 1, self.recipe.epochs, curves)
+        if self.hooks.checkpoint is not None:
+            with whole_file(self.hooks.checkpoint / STATE) as partial:
+                self.trainer.save_checkpoint(partial)
+        if self.hooks.progress is not None:
+            self.hooks.progress(self.current_epoch + 1, self.recipe.epochs)
+
+    def _judge(self) -> None:
+        losses = [epoch.get("valid_loss", math.nan) for epoch in self.history]
+        if not self.recipe.keep_best or math.isnan(losses[-1]):
+            return
+        if losses[-1] <= min(losses):
+            self.best_epoch = len(losses)
+            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        if 0 < self.recipe.patience <= len(losses) - self.best_epoch:
+            self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a resumed training needs to end in the same bytes."""
+        checkpoint["citygrain"] = {
+            "key": self.key, "history": self.history, "best": self.best, "best_epoch": self.best_epoch,
+            "stopped": bool(self.trainer.should_stop),
+        }  # fmt: skip
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the learning curves and best weights where they were left."""
+        state = checkpoint["citygrain"]
+        self.history, self.best, self.best_epoch = state["history"], state["best"], state["best_epoch"]
+
+
+
+
+def run_training(training: Training, valid: Feed | None) -> None:
+    """Train from the start, or from the state in the checkpoint folder; the network ends with its final weights."""
+    hooks, epochs = training.hooks, training.recipe.epochs
+    state = _find_state(training)
+    done = 0 if state is None else len(state["citygrain"]["history"])
+    if state is not None and (done >= epochs or state["citygrain"]["stopped"]):
+        training.load_state_dict(state["state_dict"])
+        training.on_load_checkpoint(state)
+    else:
+        with _quiet():
+            trainer = pl.Trainer(
+                accelerator="cpu",
+                devices=1,
+                max_epochs=epochs,
+                logger=list(hooks.loggers) or False,
+                callbacks=list(hooks.callbacks),
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                plugins=[LightningEnvironment()],
+            )
+            resume = None if state is None else hooks.checkpoint / STATE  # type: ignore[operator]  # it came from there
+            trainer.fit(training, training.feed, valid, ckpt_path=resume, weights_only=True)
+    if training.best:
+        training.network.load_state_dict(training.best)
+
+
+def _find_state(training: Training) -> dict[str, Any] | None:
+    if training.hooks.checkpoint is None:
+        return None
+    make_folder(training.hooks.checkpoint)
+    path = training.hooks.checkpoint / STATE
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        same = state["citygrain"]["key"] == training.key
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError):
+        same = False
+    if not same:
+        _log.warning("%s is of another training or damaged: starting afresh", path)
+        return None
+    _log.info("going on after epoch %d from %s", len(state["citygrain"]["history"]), path)
+    return state
+
+
+@contextlib.contextmanager
+def torch_settings(threads: int | None) -> Iterator[None]:
+    """Use `threads` threads, deterministic algorithms and a random state of our own; put all back afterwards."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            torch.set_num_threads(threads or before[0])
+            torch.use_deterministic_algorithms(True)
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.use_deterministic_algorithms(before[1])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's banners, and its advice that does not fit our feeds, from the user."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            for advice in _ADVICE:
+                warnings.filterwarnings("ignore", message=advice)
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _cosine(step: int, steps: int) -> float:
+    """Rise over the first tenth of the steps, then fall as a cosine to nothing."""
+    warm = max(1, steps // 10)
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, steps - warm))))
