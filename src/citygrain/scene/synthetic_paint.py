@@ -327,11 +327,12 @@ def _lines(plan: Plan, ground: Ground, canvas: Canvas) -> None:
 def _radials(plan: Plan, ground: Ground, canvas: Canvas) -> None:
     """Paint the main roads out of the city, and its ring."""
     dx, dy = ground.x - np.float32(plan.centre[0]), ground.y - np.float32(plan.centre[1])
+    dry = canvas.material != MATERIALS["lake"]
     spokes = 5 + int(plan.dice[0].take(0) * 3)
     for spoke in range(spokes):
         turn = 2 * np.pi * (spoke + float(plan.dice[1].take(spoke)) * 0.5) / spokes
         cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-        on = (np.abs(dx * sin - dy * cos + ground.warp) < 8) & (dx * cos + dy * sin > 0.12 * plan.radius)
+        on = dry & (np.abs(dx * sin - dy * cos + ground.warp) < 8) & (dx * cos + dy * sin > 0.12 * plan.radius)
         canvas.put(on, MATERIALS["asphalt"], Cover.PAVED)
-    ring = np.abs(np.sqrt(dx * dx + dy * dy) + ground.warp - np.float32(0.45 * plan.radius)) < 9
+    ring = dry & (np.abs(np.sqrt(dx * dx + dy * dy) + ground.warp - np.float32(0.45 * plan.radius)) < 9)
     canvas.put(ring, MATERIALS["asphalt"], Cover.PAVED)
