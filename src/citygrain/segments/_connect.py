@@ -8,7 +8,7 @@ nor that of the bands matters, and ties go to the part that comes first in readi
 import numpy as np
 import numpy.typing as npt
 
-from citygrain.segments._kernel import compiled, padded
+from citygrain.segments._kernel import Edges, compiled, padded
 
 __all__ = [
     "add_parts",
@@ -100,8 +100,9 @@ def _flatten(parts: Int32, parent: Int32) -> int:
 
 
 @compiled
-def add_parts(packed: npt.NDArray[np.int16], parts: Int32, rows: Int64, columns: Int64, sums: Int64) -> None:
+def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: Int64) -> None:
     """Add a block's features, and its pixels in the last column, to the sums of the parts: (part, band + 1)."""
+    rows, columns = edges
     bands = sums.shape[1] - 1
     at = 0
     for i in range(rows.size - 1):
@@ -124,39 +125,32 @@ def find_borders(parts: Int32, sizes: Int64, limit: int) -> Int32:
 
     A pair may come more than once, but not for each pixel of a straight border.
     """
-    count = 0
-    for y in range(parts.shape[0]):
-        count += _visit_row(parts, sizes, limit, y, np.empty((0, 2), np.int32))
-    borders = np.empty((count, 2), np.int32)
-    count = 0
-    for y in range(parts.shape[0]):
-        count += _visit_row(parts, sizes, limit, y, borders[count:])
+    small = sizes < limit
+    borders = np.empty((_visit_borders(parts, small, np.empty((0, 2), np.int32)), 2), np.int32)
+    _visit_borders(parts, small, borders)
     return borders
 
 
 @compiled
-def _visit_row(parts: Int32, sizes: Int64, limit: int, y: int, borders: Int32) -> int:
-    """Count the borders of a row's pixels to the right and below, and write them where there is room."""
+def _visit_borders(parts: Int32, small: npt.NDArray[np.bool_], borders: Int32) -> int:
+    """Count the borders, to the right and below, and write them where there is room."""
     height, width = parts.shape
     count = 0
-    for x in range(width):
-        here = parts[y, x]
-        right = parts[y, x + 1] if x + 1 < width else here
-        below = parts[y + 1, x] if y + 1 < height else here
-        if right != here and not (y > 0 and parts[y - 1, x] == here and parts[y - 1, x + 1] == right):
-            count += _write(borders, count, here, right, sizes, limit)
-        if below != here and not (x > 0 and parts[y, x - 1] == here and parts[y + 1, x - 1] == below):
-            count += _write(borders, count, here, below, sizes, limit)
+    for y in range(height):
+        for x in range(width):
+            here = parts[y, x]
+            if here == 0:
+                continue
+            right = parts[y, x + 1] if x + 1 < width else here
+            below = parts[y + 1, x] if y + 1 < height else here
+            new_right = not (y > 0 and x + 1 < width and parts[y - 1, x] == here and parts[y - 1, x + 1] == right)
+            new_below = not (x > 0 and y + 1 < height and parts[y, x - 1] == here and parts[y + 1, x - 1] == below)
+            for there, new in ((right, new_right), (below, new_below)):
+                if new and there != here and there != 0 and (small[here] or small[there]):  # noqa: PLR1714 - compiled
+                    if count < len(borders):
+                        borders[count, 0], borders[count, 1] = here, there
+                    count += 1
     return count
-
-
-@compiled
-def _write(borders: Int32, at: int, here: int, there: int, sizes: Int64, limit: int) -> int:
-    if here == 0 or there == 0 or min(sizes[here], sizes[there]) >= limit:
-        return 0
-    if at < borders.shape[0]:
-        borders[at, 0], borders[at, 1] = here, there
-    return 1
 
 
 def merge_fragments(borders: Int32, sums: Int64, smallest: int, largest: int, wanted: int) -> Int32:
@@ -176,7 +170,7 @@ def merge_fragments(borders: Int32, sums: Int64, smallest: int, largest: int, wa
         nearest = find_nearest(borders, sums, means, limit)
         small = np.flatnonzero(nearest)
         least_first = small[np.argsort(sums[small, -1], kind="stable")]
-        merged = join_nearest(parent, nearest, least_first, sums, means, quota)
+        merged = join_nearest(parent, np.stack((least_first, nearest[least_first])), sums, means, quota)
         borders = borders[: follow(borders, parent)]
         count -= merged
         if merged == 0:
@@ -208,12 +202,12 @@ def find_nearest(borders: Int32, sums: Int64, means: Int64, limit: int) -> Int32
 
 
 @compiled
-def join_nearest(parent: Int32, nearest: Int32, order: Int64, sums: Int64, means: Int64, quota: int) -> int:
-    """Join each part of `order` with its nearest, at most `quota` of them; return how many."""
+def join_nearest(parent: Int32, pairs: Int64, sums: Int64, means: Int64, quota: int) -> int:
+    """Join the pairs (2, n) of parts in their order, at most `quota` of them; return how many."""
     bands = means.shape[1]
     joined = 0
-    for part in order:
-        one, other = _root(parent, part), _root(parent, nearest[part])
+    for pair in range(pairs.shape[1]):
+        one, other = _root(parent, pairs[0, pair]), _root(parent, pairs[1, pair])
         if one == other or joined == quota:
             continue
         keep, gone = min(one, other), max(one, other)

@@ -34,6 +34,7 @@ __all__ = [
 NO_DATA = 255
 """Slot of a pixel without data; slots 0 to 8 are the cell's lattice neighbours, row by row."""
 
+FARTHEST = np.int32(2**31 - 1)
 NO_SLOT = 9
 """Where sums of pixels without data go, to be thrown away."""
 
@@ -56,6 +57,8 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 UInt8 = npt.NDArray[np.uint8]
+Edges = tuple[Int64, Int64]
+Centres = tuple[Int32, Int64, UInt8]
 
 
 def compiled(function: Function) -> Function:
@@ -70,8 +73,9 @@ def padded(height: int, width: int) -> int:
 
 
 @compiled
-def block_size(rows: Int64, columns: Int64) -> int:
+def block_size(edges: Edges) -> int:
     """Return the room that a block's cells take together."""
+    rows, columns = edges
     size = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
@@ -80,14 +84,15 @@ def block_size(rows: Int64, columns: Int64) -> int:
 
 
 @compiled
-def pack(block: Float32, rows: Int64, columns: Int64, centre: Float64, unit: Float64, limit: float) -> Int16:
+def pack(block: Float32, edges: Edges, centre: Float64, unit: Float64, limit: float) -> Int16:
     """Quantise a block (band, y, x) to 16 bits and lay it out by cells.
 
-    `rows` and `columns` are the cells' edges within the block, `unit` the steps per unit of each feature (0: leave
+    `edges` are the cells' rows and columns within the block, `unit` the steps per unit of each feature (0: leave
     out), `limit` the largest step; what is not finite takes the feature's centre, 0.
     """
+    rows, columns = edges
     bands = block.shape[0]
-    packed = np.zeros(block_size(rows, columns) * bands, np.int16)
+    packed = np.zeros(block_size(edges) * bands, np.int16)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
@@ -105,67 +110,64 @@ def pack(block: Float32, rows: Int64, columns: Int64, centre: Float64, unit: Flo
 
 
 @compiled
-def start(valid: npt.NDArray[np.bool_], rows: Int64, columns: Int64) -> UInt8:
+def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
     """Return the first slots of a block, by cells: every pixel with data is in its own cell."""
-    slots = np.full(block_size(rows, columns), NO_DATA, np.uint8)
+    rows, columns = edges
+    slots = np.empty(block_size(edges), np.uint8)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
-            for p in range(height * width):
-                if valid[rows[i] + p // width, columns[j] + p % width]:
-                    slots[at + p] = OWN
+            n = height * width
+            for p in range(n):
+                slots[at + p] = OWN if valid[rows[i] + p // width, columns[j] + p % width] else NO_DATA
+            for p in range(n, padded(height, width)):
+                slots[at + p] = NO_DATA
             at += padded(height, width)
     return slots
 
 
 @compiled
-def assign(
-    packed: Int16,
-    slots: UInt8,
-    rows: Int64,
-    columns: Int64,
-    centres: Int32,
-    places: Int64,
-    states: UInt8,
-    weight: float,
-) -> UInt8:
+def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: float) -> UInt8:
     """Return the slot of the nearest of nine candidate centres for each pixel of a block.
 
     Parameters
     ----------
     packed, slots : ndarray
         The block's features and present slots, by cells.
-    rows, columns : ndarray
-        The cells' edges in the scene.
-    centres, places, states : ndarray
+    edges : tuple of ndarray
+        The cells' rows and columns in the scene.
+    centres : tuple of ndarray
         Of the block's cells and one ring of cells around them, (i + 2, j + 2): features (.., band), position
         (.., 2) in sub-pixels, and state: 0 = no centre, 1 = as before, 2 = moved.
     weight : float
         Squared quantised feature units per squared pixel: (compactness * unit / S) ** 2.
     """
+    rows, columns = edges
+    means, places, states = centres
     found = slots.copy()
-    room = _largest_room(rows, columns)
+    room, bands = _largest_room(edges), means.shape[2]
     best, distance = np.empty(room, np.int32), np.empty(room, np.int32)
     ys, xs = np.empty(room, np.float32), np.empty(room, np.float32)
-    bands = centres.shape[2]
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
-            height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
-            n = padded(height, width)
+            width = columns[j + 1] - columns[j]
+            n = padded(rows[i + 1] - rows[i], width)
             if _any_moved(states, i, j):
+                cell = packed[at * bands : (at + n) * bands]
                 _lay_out(ys, xs, width, n)
-                best[:n] = np.int32(2**31 - 1)
+                for p in range(n):
+                    best[p] = FARTHEST
                 for slot in range(9):
                     di, dj = i + slot // 3, j + slot % 3
                     if states[di, dj] == 0:
                         continue
                     y = np.float32(places[di, dj, 0] - SUBPIXEL * rows[i]) / np.float32(SUBPIXEL)
                     x = np.float32(places[di, dj, 1] - SUBPIXEL * columns[j]) / np.float32(SUBPIXEL)
-                    _measure_space(distance, ys, xs, y, x, np.float32(weight), n)
-                    _measure_features(distance, packed, at * bands, centres, di, dj, n)
-                    _keep_nearest(best, distance, slot, n)
+                    _measure_space(distance[:n], ys, xs, (y, x), np.float32(weight))
+                    _measure_features(distance[:n], cell, means[di, dj])
+                    _keep_nearest(best[:n], distance, slot)
                 for p in range(n):
                     if slots[at + p] != NO_DATA:
                         found[at + p] = best[p] & 15
@@ -174,21 +176,23 @@ def assign(
 
 
 @compiled
-def _largest_room(rows: Int64, columns: Int64) -> int:
-    room = 0
+def _largest_room(edges: Edges) -> int:
+    rows, columns = edges
+    height, width = 0, 0
     for i in range(rows.size - 1):
-        for j in range(columns.size - 1):
-            room = max(room, padded(rows[i + 1] - rows[i], columns[j + 1] - columns[j]))
-    return room
+        height = max(height, rows[i + 1] - rows[i])
+    for j in range(columns.size - 1):
+        width = max(width, columns[j + 1] - columns[j])
+    return padded(height, width)
 
 
 @compiled
 def _any_moved(states: UInt8, i: int, j: int) -> bool:
     """Tell whether any candidate of a cell has moved; if all stand where they stood, no pixel can change."""
+    moved = False
     for slot in range(9):
-        if states[i + slot // 3, j + slot % 3] == MOVED:
-            return True
-    return False
+        moved |= states[i + slot // 3, j + slot % 3] == MOVED
+    return moved
 
 
 @compiled
@@ -203,95 +207,116 @@ def _lay_out(ys: Float32, xs: Float32, width: int, n: int) -> None:
 
 
 @compiled
-def _measure_space(distance: Int32, ys: Float32, xs: Float32, y: Any, x: Any, weight: Any, n: int) -> None:
+def _measure_space(distance: Int32, ys: Float32, xs: Float32, place: tuple[Any, Any], weight: Any) -> None:
     """Set the weighted squared distance in the plane; single precision, for one pixel and one centre only."""
-    for p in range(n):
+    y, x = place
+    for p in range(distance.size):
         dy, dx = ys[p] - y, xs[p] - x
         distance[p] = np.int32((dy * dy + dx * dx) * weight)
 
 
 @compiled
-def _measure_features(distance: Int32, packed: Int16, at: int, centres: Int32, i: int, j: int, n: int) -> None:
+def _measure_features(distance: Int32, cell: Int16, mean: Int32) -> None:
     """Add the squared distance in the features, four bands in a pass to spare the memory."""
-    bands = centres.shape[2]
+    n, bands = distance.size, mean.size
     fours = bands - bands % 4
     for band in range(0, fours, 4):
-        first = at + band * n
-        a, b = packed[first : first + n], packed[first + n : first + 2 * n]
-        c, d = packed[first + 2 * n : first + 3 * n], packed[first + 3 * n : first + 4 * n]
-        ma, mb, mc, md = (
-            centres[i, j, band],
-            centres[i, j, band + 1],
-            centres[i, j, band + 2],
-            centres[i, j, band + 3],
-        )
+        first = band * n
+        a, b = cell[first : first + n], cell[first + n : first + 2 * n]
+        c, d = cell[first + 2 * n : first + 3 * n], cell[first + 3 * n : first + 4 * n]
+        ma, mb, mc, md = mean[band], mean[band + 1], mean[band + 2], mean[band + 3]
         for p in range(n):
             da, db = np.int32(a[p] - ma), np.int32(b[p] - mb)
             dc, dd = np.int32(c[p] - mc), np.int32(d[p] - md)
             distance[p] += np.int32(da * da) + np.int32(db * db) + np.int32(dc * dc) + np.int32(dd * dd)
     for band in range(fours, bands):
-        a, ma = packed[at + band * n : at + (band + 1) * n], centres[i, j, band]
+        a, ma = cell[band * n : (band + 1) * n], mean[band]
         for p in range(n):
             da = np.int32(a[p] - ma)
             distance[p] += np.int32(da * da)
 
 
 @compiled
-def _keep_nearest(best: Int32, distance: Int32, slot: int, n: int) -> None:
+def _keep_nearest(best: Int32, distance: Int32, slot: int) -> None:
     """Keep the least distance with its slot in the four lowest bits, so that one minimum finds both."""
-    for p in range(n):
+    for p in range(best.size):
         key = np.int32((distance[p] & np.int32(-16)) | slot)
         best[p] = key if key < best[p] else best[p]
 
 
 @compiled
-def accumulate(packed: Int16, before: UInt8, after: UInt8, rows: Int64, columns: Int64) -> Int64:
+def accumulate(packed: Int16, before: UInt8, after: UInt8, edges: Edges) -> Int64:
     """Return the change of each centre's sums where slots changed: (i + 2, j + 2, band + 3).
 
     The last three are the sums of rows and columns in the scene and the number of pixels. Integers: exact in any
     order, so adding changes to old sums gives the same as summing anew.
     """
+    rows, columns = edges
     bands = packed.size // before.size
     sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
-    room = _largest_room(rows, columns)
-    pixels, old, new = np.empty(room, np.int32), np.empty(room, np.uint8), np.empty(room, np.uint8)
-    local = np.zeros((NO_SLOT + 1, bands + 3), np.int64)
+    room = _largest_room(edges)
+    changed, old, new = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    local = np.empty((bands + 3, NO_SLOT + 1), np.int64)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             width = columns[j + 1] - columns[j]
             n = padded(rows[i + 1] - rows[i], width)
-            changed = 0
+            count = 0
             for p in range(n):
                 if before[at + p] != after[at + p]:
-                    pixels[changed] = p
-                    old[changed], new[changed] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
-                    changed += 1
-            if changed > 0:
-                local[:] = 0
-                for band in range(bands):
-                    values = packed[at * bands + band * n : at * bands + (band + 1) * n]
-                    for q in range(changed):
-                        local[old[q], band] -= values[pixels[q]]
-                        local[new[q], band] += values[pixels[q]]
-                for q in range(changed):
-                    y, x = rows[i] + pixels[q] // width, columns[j] + pixels[q] % width
-                    for slot, sign in ((old[q], -1), (new[q], 1)):
-                        local[slot, bands] += sign * y
-                        local[slot, bands + 1] += sign * x
-                        local[slot, bands + 2] += sign
+                    changed[count] = p
+                    old[count], new[count] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
+                    count += 1
+            if count > 0:
+                _sum_cell(local, packed[at * bands : (at + n) * bands], changed[:count], old, new)
+                _sum_places(local, changed[:count], (rows[i], columns[j], width), old, new)
                 for slot in range(9):
-                    sums[i + slot // 3, j + slot % 3] += local[slot]
+                    for column in range(bands + 3):
+                        sums[i + slot // 3, j + slot % 3, column] += local[column, slot]
             at += n
     return sums
 
 
 @compiled
-def paint(clusters: Int32, slots: UInt8, rows: Int64, columns: Int64, first: tuple[int, int], across: int) -> None:
+def _sum_cell(local: Int64, cell: Int16, changed: Int64, old: Int64, new: Int64) -> None:
+    """Set the first rows of `local` (column, slot) to the changes of the features' sums."""
+    bands = local.shape[0] - 3
+    n = cell.size // bands
+    for band in range(bands):
+        sums, values = local[band], cell[band * n : (band + 1) * n]
+        for slot in range(sums.size):
+            sums[slot] = 0
+        for q in range(changed.size):
+            value = values[changed[q]]
+            sums[old[q]] -= value
+            sums[new[q]] += value
+
+
+@compiled
+def _sum_places(local: Int64, changed: Int64, cell: tuple[int, int, int], old: Int64, new: Int64) -> None:
+    """Set the last three rows of `local` to the changes of the sums of rows, columns and pixels."""
+    top, left, width = cell
+    ys, xs, pixels = local[-3], local[-2], local[-1]
+    for slot in range(pixels.size):
+        ys[slot], xs[slot], pixels[slot] = 0, 0, 0
+    for q in range(changed.size):
+        y, x = top + changed[q] // width, left + changed[q] % width
+        ys[old[q]] -= y
+        ys[new[q]] += y
+        xs[old[q]] -= x
+        xs[new[q]] += x
+        pixels[old[q]] -= 1
+        pixels[new[q]] += 1
+
+
+@compiled
+def paint(clusters: Int32, slots: UInt8, edges: Edges, first: tuple[int, int], across: int) -> None:
     """Write a block's clusters, numbered from 1 along the lattice of `across` columns, into the scene; 0 = no data.
 
     `first` is the block's first cell.
     """
+    rows, columns = edges
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):

@@ -6,9 +6,9 @@ the whole scene, and quantised to 16 bits; a bright pixel far away changes nothi
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ import xarray as xr
 
 from citygrain.errors import InputError
 from citygrain.segments import _connect, _kernel
+from citygrain.segments._lattice import Centres, Lattice, lay_lattice
 from citygrain.segments._scaling import Scaling, scale_features
 from citygrain.tiles import Progress, Tile, map_tiles, tile_grid
 
@@ -37,94 +38,6 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Lattice:
-    """Cells fixed to the scene.
-
-    Attributes
-    ----------
-    rows, columns : ndarray of int64
-        Edges of the rows and columns of cells, in pixels.
-    wanted : int
-        Number of segments asked for.
-    area : float
-        Mean area of a cell in pixels.
-    """
-
-    rows: Ints
-    columns: Ints
-    wanted: int
-    area: float
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.rows.size - 1, self.columns.size - 1
-
-    def edges(self, tile: Tile) -> tuple[Ints, Ints]:
-        """Edges in the scene of the cells in `tile` (in cells)."""
-        rows = self.rows[tile.row : tile.row + tile.height + 1]
-        return rows, self.columns[tile.column : tile.column + tile.width + 1]
-
-    def tiles(self, size: int) -> list[Tile]:
-        """Cut the lattice into tiles (in cells) of at most `size` pixels, or one cell."""
-        height, width = self.largest
-        return tile_grid(self.shape, (max(1, size // height), max(1, size // width)))
-
-    @property
-    def largest(self) -> tuple[int, int]:
-        """Height and width of the largest cell."""
-        return int(np.diff(self.rows).max()), int(np.diff(self.columns).max())
-
-    @property
-    def reach(self) -> float:
-        """Largest squared distance of a pixel from a candidate centre, three cells each way, in mean areas."""
-        height, width = self.largest
-        return 9 * (height**2 + width**2) / self.area
-
-
-@dataclass(frozen=True)
-class _Centres:
-    """The table of centres, by lattice cell, with a ring of empty cells around.
-
-    Attributes
-    ----------
-    sums : ndarray of int64, (i, j, band + 3)
-        Sums over the members: features, rows, columns, pixels.
-    features : ndarray of int32, (i, j, band)
-        Mean features.
-    places : ndarray of int64, (i, j, 2)
-        Mean row and column, in sub-pixels.
-    states : ndarray of uint8, (i, j)
-        0 = no centre, 1 = as before, 2 = moved.
-    """
-
-    sums: Ints
-    features: npt.NDArray[np.int32]
-    places: Ints
-    states: npt.NDArray[np.uint8]
-
-    @classmethod
-    def none(cls, shape: tuple[int, int], bands: int) -> "_Centres":
-        i, j = shape[0] + 2, shape[1] + 2
-        sums, features = np.zeros((i, j, bands + 3), np.int64), np.zeros((i, j, bands), np.int32)
-        return cls(sums, features, np.zeros((i, j, 2), np.int64), np.zeros((i, j), np.uint8))
-
-    def part(self, tile: Tile) -> "_Centres":
-        """The centres of `tile` (in cells) and of the ring of cells around it."""
-        window = slice(tile.row, tile.row + tile.height + 2), slice(tile.column, tile.column + tile.width + 2)
-        return _Centres(self.sums[window], self.features[window], self.places[window], self.states[window])
-
-    def moved(self) -> "_Centres":
-        """The centres after their sums have changed; one without members stays where it was."""
-        n = np.maximum(self.sums[..., -1:], 1)
-        members = self.sums[..., -1:] > 0
-        features = np.where(members, (2 * self.sums[..., :-3] + n) // (2 * n), self.features).astype(np.int32)
-        places = np.where(members, (_kernel.SUBPIXEL * self.sums[..., -3:-1] + n // 2) // n, self.places)
-        stayed = (features == self.features).all(axis=-1) & (places == self.places).all(axis=-1) & (self.states > 0)
-        states = np.where(stayed, 1, np.where(members[..., 0], 2, self.states)).astype(np.uint8)
-        return _Centres(self.sums, features, places, states)
-
-
-@dataclass(frozen=True)
 class _Block:
     """One tile's share of the work, whole in itself, so that it can be sent to another process."""
 
@@ -132,8 +45,9 @@ class _Block:
     edges: tuple[Ints, Ints]
     packed: npt.NDArray[np.int16]
     slots: npt.NDArray[np.uint8]
-    centres: _Centres | None = None
-    weight: float = 0.0
+
+
+Assign = Callable[[list[tuple[_Block, Centres]]], list[tuple[npt.NDArray[np.uint8], Ints]]]
 
 
 def superpixels(
@@ -199,14 +113,16 @@ def superpixels(
     """
     _check(features, compactness, iterations, tile)
     valid = _find_valid(features)
-    lattice = _lay_lattice(valid, _wanted(features, n_segments, area_ha, int(valid.sum())))
+    lattice = lay_lattice(valid, _wanted(features, n_segments, area_ha, int(valid.sum())))
     scaling = scale_features(features, compactness**2 * lattice.reach)
-    threads = engine if isinstance(engine, int) else 1
-    blocks = map_tiles(
-        partial(_read_block, features, valid, scaling, lattice), lattice.tiles(tile or TILE), engine=threads
-    )
     weight = (compactness * scaling.step) ** 2 / lattice.area
-    blocks = _iterate(blocks, _Centres.none(lattice.shape, len(features)), weight, iterations, engine, progress)
+    blocks = map_tiles(
+        partial(_read_block, features, valid, scaling, lattice),
+        lattice.tiles(tile or TILE),
+        engine=engine if isinstance(engine, int) else 1,
+    )
+    assign = partial(map_tiles, partial(_assign_block, weight), engine=engine)
+    blocks = _iterate(blocks, Centres.none(lattice.shape, len(features)), iterations, assign, progress)
     labels, n = _connect_blocks(blocks, lattice, len(features))
     attrs = {
         "long_name": "superpixel",
@@ -235,8 +151,9 @@ def _check(features: xr.DataArray, compactness: float, iterations: int, tile: in
 
 
 def _find_valid(features: xr.DataArray) -> npt.NDArray[np.bool_]:
-    valid = np.empty(features.shape[1:], bool)
-    for strip in tile_grid(features.shape[1:], (256, features.shape[2])):
+    height, width = features.shape[1:]
+    valid = np.empty((height, width), bool)
+    for strip in tile_grid((height, width), (256, width)):
         valid[strip.slices] = np.isfinite(_read(features, *strip.slices)).any(axis=0)
     if not valid.any():
         raise InputError("a scene without a single valid pixel", mend="check the nodata value and the bands")
@@ -264,37 +181,22 @@ def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | Non
     pixel_ha = abs(geobox.affine.determinant) / 10_000
     if not (area_ha is not None and pixel_ha <= area_ha < np.inf):
         raise InputError(f"area_ha={area_ha}", wanted=f"at least one pixel, {pixel_ha:g} ha")
-    return max(1, round(valid * pixel_ha / area_ha))
-
-
-def _lay_lattice(valid: npt.NDArray[np.bool_], wanted: int) -> _Lattice:
-    """Lay so many cells, about square, over the scene that `wanted` cover the pixels with data."""
-    height, width = valid.shape
-    cells = wanted * valid.size / valid.sum()
-    down = min(height, max(1, round(sqrt(cells * height / width))))
-    across = min(width, max(1, round(cells / down)))
-    rows, columns = np.arange(down + 1) * height // down, np.arange(across + 1) * width // across
-    return _Lattice(rows, columns, wanted, valid.size / (down * across))
+    return max(1, round(valid * float(pixel_ha) / area_ha))
 
 
 def _read_block(
-    features: xr.DataArray, valid: npt.NDArray[np.bool_], scaling: Scaling, lattice: _Lattice, tile: Tile
+    features: xr.DataArray, valid: npt.NDArray[np.bool_], scaling: Scaling, lattice: Lattice, tile: Tile
 ) -> _Block:
     """Read and quantise one tile; every pixel with data starts in its own cell."""
     rows, columns = lattice.edges(tile)
     window = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
     within = rows - rows[0], columns - columns[0]
-    packed = _kernel.pack(_read(features, *window), *within, scaling.centre, scaling.unit, scaling.limit)
-    return _Block(tile, (rows, columns), packed, _kernel.start(valid[window], *within))
+    packed = _kernel.pack(_read(features, *window), within, scaling.centre, scaling.unit, scaling.limit)
+    return _Block(tile, (rows, columns), packed, _kernel.start(valid[window], within))
 
 
 def _iterate(
-    blocks: list[_Block],
-    centres: _Centres,
-    weight: float,
-    iterations: int,
-    engine: "int | Client",
-    progress: Progress | None,
+    blocks: list[_Block], centres: Centres, iterations: int, assign: Assign, progress: Progress | None
 ) -> list[_Block]:
     """Assign and sum tile by tile, move the centres, repeat; return the blocks with their last slots."""
     for block in blocks:
@@ -302,8 +204,7 @@ def _iterate(
         centres.part(block.tile).sums[...] += _change(block, nothing, block.slots)
     for done in range(1, iterations + 1):
         centres = centres.moved()
-        items = [replace(block, centres=centres.part(block.tile), weight=weight) for block in blocks]
-        found = map_tiles(_assign_block, items, engine=engine)
+        found = assign([(block, centres.part(block.tile)) for block in blocks])
         blocks = [replace(block, slots=slots) for block, (slots, _) in zip(blocks, found, strict=True)]
         for block, (_, change) in zip(blocks, found, strict=True):
             centres.part(block.tile).sums[...] += change
@@ -314,30 +215,33 @@ def _iterate(
     return blocks
 
 
-def _assign_block(block: _Block) -> tuple[npt.NDArray[np.uint8], Ints]:
+def _assign_block(weight: float, item: tuple[_Block, Centres]) -> tuple[npt.NDArray[np.uint8], Ints]:
     """Return a block's new slots and the change of the sums: the map of map and reduce."""
-    centres = block.centres
-    assert centres is not None  # noqa: S101 - tells mypy
-    places, states = np.ascontiguousarray(centres.places), np.ascontiguousarray(centres.states)
-    table = np.ascontiguousarray(centres.features)
-    slots = _kernel.assign(block.packed, block.slots, *block.edges, table, places, states, block.weight)
+    block, centres = item
+    table = (
+        np.ascontiguousarray(centres.features),
+        np.ascontiguousarray(centres.places),
+        np.ascontiguousarray(centres.states),
+    )
+    slots = _kernel.assign(block.packed, block.slots, block.edges, table, weight)
     return slots, _change(block, block.slots, slots)
 
 
 def _change(block: _Block, before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Ints:
-    return _kernel.accumulate(block.packed, before, after, *block.edges)
+    return _kernel.accumulate(block.packed, before, after, block.edges)
 
 
-def _connect_blocks(blocks: list[_Block], lattice: _Lattice, bands: int) -> tuple[npt.NDArray[np.int32], int]:
+def _connect_blocks(blocks: list[_Block], lattice: Lattice, bands: int) -> tuple[npt.NDArray[np.int32], int]:
     """Join the blocks, make the segments connected, merge fragments, number them; return the labels and how many."""
     clusters = np.empty((lattice.rows[-1], lattice.columns[-1]), np.int32)
     for block in blocks:
-        _kernel.paint(clusters, block.slots, *block.edges, (block.tile.row, block.tile.column), lattice.shape[1])
+        first = block.tile.row, block.tile.column
+        _kernel.paint(clusters, block.slots, block.edges, first, lattice.shape[1])
     parts, n = _connect.label_parts(clusters)
     del clusters
     sums = np.zeros((n + 1, bands + 1), np.int64)
     for block in blocks:
-        _connect.add_parts(block.packed, parts, *block.edges, sums)
+        _connect.add_parts(block.packed, parts, block.edges, sums)
     smallest, largest = round(SMALLEST * lattice.area), round(lattice.area)
     borders = _connect.find_borders(parts, sums[:, -1], max(smallest, largest))
     parents = _connect.merge_fragments(borders, sums, smallest, largest, lattice.wanted)
