@@ -1,3 +1,82 @@
-"""Urban land-cover and Local Climate Zone maps from Sentinel imagery."""
+"""Urban land-cover and Local Climate Zone maps from Sentinel imagery.
+
+A map is ``scatter(predict(gather(scene)))``; training is ``fit(gather(scene))``. The names below are the public face.
+They are loaded when first used, so that ``import citygrain`` is quick and loads neither PyTorch nor matplotlib.
+
+>>> import citygrain
+>>> citygrain.URBAN.names
+('Urban', 'Crop', 'Vegetation', 'Water')
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "citygrain.errors": ("CitygrainError", "ConfigError", "InputError", "ModelMismatchError", "OutputError"),
+    "citygrain.legend": ("FROM_GLC10", "LCZ", "URBAN", "WORLDCOVER", "LandClass", "Legend"),
+    "citygrain.sensors": ("LANDSAT8", "SENTINEL1", "SENTINEL2"),
+    "citygrain.scene.read": ("read_scene",),
+    "citygrain.scene.write": ("write_cog",),
+    "citygrain.scene.synthetic": ("synthetic_city",),
+    "citygrain.features.indices": ("band_math", "spectral_index"),
+    "citygrain.features.stack": ("compute_features",),
+    "citygrain.segments.slic": ("superpixels",),
+    "citygrain.segments.quality": ("segment_quality",),
+    "citygrain.tessellation": ("Pixels", "SegmentPatches", "SegmentStatistics"),
+    "citygrain.samples.samples": ("Samples",),
+    "citygrain.samples.reference": ("read_reference",),
+    "citygrain.samples.draw": ("draw_samples",),
+    "citygrain.samples.balance": ("balance",),
+    "citygrain.samples.split": ("split_blocks",),
+    "citygrain.samples.store": ("read_samples", "write_samples"),
+    "citygrain.samples.matlab": ("read_matlab", "write_matlab"),
+    "citygrain.models.catalogue": ("load_model", "make_model"),
+    "citygrain.maps.predict": ("predict_map",),
+    "citygrain.maps.thematic_map": ("ThematicMap",),
+    "citygrain.accuracy.assess": ("Assessment", "assess"),
+    "citygrain.report.html": ("write_report",),
+    "citygrain.workflows.city_map": ("run_city_map",),
+    "citygrain.workflows.config": ("read_config",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME_OF), "__version__"]  # noqa: PLE0605 - a list, made from the table above
+
+if TYPE_CHECKING:
+    from citygrain.accuracy.assess import Assessment, assess
+    from citygrain.errors import CitygrainError, ConfigError, InputError, ModelMismatchError, OutputError
+    from citygrain.features.indices import band_math, spectral_index
+    from citygrain.features.stack import compute_features
+    from citygrain.legend import FROM_GLC10, LCZ, URBAN, WORLDCOVER, LandClass, Legend
+    from citygrain.maps.predict import predict_map
+    from citygrain.maps.thematic_map import ThematicMap
+    from citygrain.models.catalogue import load_model, make_model
+    from citygrain.report.html import write_report
+    from citygrain.samples.balance import balance
+    from citygrain.samples.draw import draw_samples
+    from citygrain.samples.matlab import read_matlab, write_matlab
+    from citygrain.samples.reference import read_reference
+    from citygrain.samples.samples import Samples
+    from citygrain.samples.split import split_blocks
+    from citygrain.samples.store import read_samples, write_samples
+    from citygrain.scene.read import read_scene
+    from citygrain.scene.synthetic import synthetic_city
+    from citygrain.scene.write import write_cog
+    from citygrain.segments.quality import segment_quality
+    from citygrain.segments.slic import superpixels
+    from citygrain.sensors import LANDSAT8, SENTINEL1, SENTINEL2
+    from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics
+    from citygrain.workflows.city_map import run_city_map
+    from citygrain.workflows.config import read_config
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'citygrain' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

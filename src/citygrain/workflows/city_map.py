@@ -5,7 +5,7 @@ killed, and ends in the same files.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,6 @@ from citygrain.legend import Legend
 from citygrain.maps.predict import predict_map
 from citygrain.maps.thematic_map import ThematicMap
 from citygrain.models.catalogue import load_model, make_model
-from citygrain.report.html import RunRecord, write_report
 from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.store import read_samples, read_table, write_samples
@@ -43,23 +42,28 @@ from citygrain.workflows.parts import (
     preparation,
     unit_values,
 )
+from citygrain.workflows.training import training_hooks
 from citygrain.workflows.verdict import caveats, verdict
 
 if TYPE_CHECKING:
-    from citygrain.models.training import Hooks
+    from citygrain.report.html import RunRecord
 
-__all__ = ["run_city_map"]
+__all__ = ["STEPS", "run_city_map"]
+
+STEPS = ("segments", "samples", "train", "map", "assess", "report")
+"""The steps that write files, in order."""
 
 
 def run_city_map(
     config: RunConfig,
     folder: Path,
     *,
-    fresh: bool = False,
+    redo: Collection[str] = (),
+    until: str = "report",
     truth: Path | None = None,
     observer: Observer | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Manifest:
     """Do the whole job, or what is left of it.
 
     Parameters
@@ -68,8 +72,10 @@ def run_city_map(
         What to do.
     folder : Path
         Output folder; made if it is not there.
-    fresh : bool
-        Do every step again, also those whose files are intact.
+    redo : collection of str
+        Steps (of `STEPS`) to do again although their files are intact.
+    until : str
+        Last step to do.
     truth : Path, optional
         Raster of the true classes, where they are known (a synthetic city): map and reference are scored against it.
     observer : callable, optional
@@ -79,8 +85,8 @@ def run_city_map(
 
     Returns
     -------
-    dict
-        The content of ``assessment.json``.
+    Manifest
+        What was done; the files lie in `folder`.
 
     Raises
     ------
@@ -88,11 +94,13 @@ def run_city_map(
         If the input cannot be used or the output cannot be written; finished steps stay finished.
     """
     make_folder(folder)
-    job = _Job(config, folder, fresh, truth, observer, progress)
-    for step in (job.segment, job.sample, job.train, job.map, job.assess, job.report):
+    job = _Job(config, folder, redo, truth, observer, progress)
+    work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
+    for name, step in zip(STEPS, work, strict=True):
         step()
-    assessment: dict[str, Any] = json.loads((folder / "assessment.json").read_text(encoding="utf-8"))
-    return assessment
+        if name == until:
+            break
+    return job.manifest
 
 
 @dataclass
@@ -101,7 +109,7 @@ class _Job:
 
     config: RunConfig
     folder: Path
-    fresh: bool
+    redo: Collection[str]
     truth: Path | None
     observer: Observer | None
     progress: Progress | None
@@ -116,7 +124,7 @@ class _Job:
             "versions": versions(),
             "inputs": {str(path): hash_file(path) for path in inputs},
         }
-        return Manifest(self.folder, head, self.fresh, self.observer)
+        return Manifest(self.folder, head, self.redo, self.observer)
 
     # What the steps are made of. Each dict holds all that the step's files depend on, earlier steps included.
 
@@ -250,20 +258,13 @@ class _Job:
                 seed=self.config.seed,
                 preparation=preparation(self.config, self.features, len(self.tessellation)),
                 units=str(self.features.attrs["units"]),
-                hooks=self._hooks(),
+                hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint"),
             )
             valid = samples[role == 2]
             model.fit(samples[role == 1], valid if len(valid) else None)
             model.save(self.folder / "model")
 
         self.manifest.step("train", self._train_ingredients, ["model"], work, needs=[lambda: self.features])
-
-    def _hooks(self) -> "Hooks | None":
-        if self.config.model.name == "forest":
-            return None
-        from citygrain.models.training import Hooks  # noqa: PLC0415 - PyTorch only for a network
-
-        return Hooks(progress=self.progress, checkpoint=self.folder / ".checkpoint")
 
     def map(self) -> None:
         def work() -> None:
@@ -292,6 +293,8 @@ class _Job:
 
     def report(self) -> None:
         def work() -> None:
+            from citygrain.report.html import write_report  # noqa: PLC0415 - matplotlib only for the report
+
             write_report(self.folder / "report.html", self._record())
 
         needs = [lambda: self.features, lambda: self.reference]
@@ -309,7 +312,9 @@ class _Job:
         scores = {"map": city.codes.values[where], "reference": reference.values[where]}
         return {side: assess(really.values[where], codes, legend).to_dict() for side, codes in scores.items()}
 
-    def _record(self) -> RunRecord:
+    def _record(self) -> "RunRecord":
+        from citygrain.report.html import RunRecord  # noqa: PLC0415 - matplotlib only for the report
+
         city, samples = self._city(), read_samples(self.folder / "samples.h5")
         table = read_table(self.folder / "samples.h5")
         figures = json.loads((self.folder / "assessment.json").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -70,22 +70,21 @@ class Manifest:
         The output folder; the record is ``manifest.json`` in it.
     head : mapping
         Configuration as resolved, seed, input hashes.
-    fresh : bool
-        Do every step again.
+    redo : collection of str
+        Steps to do again although their files are intact.
     observer : callable, optional
         Told when a step starts, is reused, or ends.
     """
 
     folder: Path
     head: Mapping[str, Any]
-    fresh: bool = False
+    redo: Collection[str] = ()
     observer: Observer | None = None
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     _before: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.fresh:
-            self._before = self._read()
+        self._before = {name: step for name, step in self._read().items() if name not in self.redo}
 
     @property
     def path(self) -> Path:

@@ -99,8 +99,8 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
     purity = float(np.average(table["purity"][test], weights=table["counts"][test].sum(1)))
     sentences = [
         "The accuracy above is agreement with the reference, on blocks of this scene that were never used for "
-        "training. Where the reference is wrong, a right map counts as wrong, and the other way round; the reference's own error "
-        "is not known here.",
+        "training. Where the reference is wrong, a right map counts as wrong, and the other way round; the reference's "
+        "own error is not known here.",
         "It does not tell how the model would do in another city, season or year: for that, assess it there.",
         f"A superpixel has one class. On average {100 * purity:.1f} % of a superpixel's pixels belong to its majority "
         "class in the test blocks, so no map of these superpixels could agree with the reference at more pixels.",

@@ -1,0 +1,68 @@
+"""The command line: each command parses, calls one function, and says what came of it."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from citygrain.cli import jobs, learning, looking
+from citygrain.cli.console import say_error
+from citygrain.errors import CitygrainError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Urban land-cover and Local Climate Zone maps from Sentinel imagery, with an honest account of trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    try:
+        app()
+    except CitygrainError as error:
+        sys.exit(say_error(str(error)))
+    except KeyboardInterrupt:
+        say_error("interrupted; the same command goes on from the last finished step")
+        sys.exit(130)
+    except OSError as error:  # a full disk or a lost drive, where no room could name the file
+        sys.exit(say_error(f"{error.filename or 'a file'}: {error.strerror or error}"))
+
+
+@app.callback()
+def options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every choice that is made.")] = False,
+) -> None:
+    """Set up logging: warnings always, choices on a terminal or with --verbose."""
+    handler = RichHandler(console=Console(stderr=True, soft_wrap=True), show_path=False, show_time=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("citygrain").setLevel(logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING)
+
+
+app.command("look", epilog="Example: citygrain look s2.tif --rgb B08,B04,B03 --out look.png")(looking.look)
+app.command(
+    "features", epilog='Example: citygrain features s2.tif --indices "NDVI,(nir-red)/(nir+red)" --out features.tif'
+)(looking.features)
+app.command("segment", epilog="Example: citygrain segment s2.tif --n-segments 9000 --sweep --out sweep.png")(
+    looking.segment
+)
+app.command("sample", epilog="Example: citygrain sample examples/aberystwyth.toml --out samples.mat")(learning.sample)
+app.command("train", epilog="Example: citygrain train runs/a/samples.h5 --model forest --out models/mine")(
+    learning.train
+)
+app.command("map", epilog="Example: citygrain map other.tif --model runs/a/model --out runs/other")(
+    learning.map_command
+)
+app.command(
+    "assess", epilog='Example: citygrain assess map.tif --reference truth.tif --classes "1=Urban,4=Water" --json'
+)(learning.assess)
+app.command("run", epilog="Example: citygrain run examples/aberystwyth.toml --out runs/aberystwyth")(jobs.run)
+app.command("demo", epilog="Example: citygrain demo --out runs/demo")(jobs.demo)
+app.command("report", epilog="Example: citygrain report runs/aberystwyth")(jobs.report)

@@ -1,0 +1,57 @@
+"""What commands say: bars on a terminal, nothing when piped, one line for a mistake."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+__all__ = ["console", "say_error", "show_progress", "show_steps"]
+
+console = Console(highlight=False, soft_wrap=True)
+
+Tick = Callable[[int, int], None]
+
+
+class _Rate(ProgressColumn):
+    """Units per second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, or nothing before it is known."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.1f}/s" if speed else "")
+
+
+def say_error(message: str) -> int:
+    """Write one line to standard error and return exit code 2."""
+    sys.stderr.write(f"citygrain: {message}\n")
+    return 2
+
+
+@contextmanager
+def show_progress(unit: str) -> Iterator[Tick]:
+    """Show a bar with rate and time left on a terminal; nothing when piped."""
+    with _bar() as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def show_steps() -> Iterator[tuple[Callable[[str, str], None], Tick]]:
+    """Show the steps of a run as they come, with a bar for the long ones; nothing when piped."""
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def observer(name: str, state: str) -> None:
+            bar.reset(task, description=name, total=None)
+            if state != "started" and console.is_terminal:
+                bar.console.print(f"{name:>10}  {state}")
+
+        yield observer, lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

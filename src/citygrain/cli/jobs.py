@@ -1,0 +1,61 @@
+"""Commands for the whole job: run, demo, report."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from citygrain.cli.console import console, show_steps
+from citygrain.cli.options import JsonOption, ModelOption, OutOption, configuration
+
+if TYPE_CHECKING:
+    from citygrain.workflows.config import RunConfig
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="Configuration (TOML).")],
+    out: OutOption = Path("runs/latest"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do the whole job: superpixels, samples, model, map, assessment, report."""
+    _whole_job(configuration(config), out, fresh, as_json, truth=None)
+
+
+def demo(
+    out: OutOption = Path("runs/demo"),
+    size: Annotated[int, typer.Option(min=256, help="Side of the city in pixels of 10 m.")] = 1024,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another city.")] = 0,
+    model: ModelOption = "cnn",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do the whole job on a synthetic city whose truth is known."""
+    from citygrain.workflows.demo import write_demo
+
+    config, truth = write_demo(out, size=size, seed=seed, model=model)
+    _whole_job(configuration(config), out, fresh, as_json, truth=truth)
+
+
+def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run.")]) -> None:
+    """Write the report of a finished run again."""
+    from citygrain.workflows.reporting import report_again
+
+    report_again(folder)
+    console.print(f"{folder / 'report.html'}")
+
+
+def _whole_job(config: "RunConfig", out: Path, fresh: bool, as_json: bool, *, truth: Path | None) -> None:
+    from citygrain.workflows.city_map import STEPS, run_city_map
+    from citygrain.workflows.reporting import summary_lines
+
+    with show_steps() as (observer, progress):
+        redo = STEPS if fresh else ()
+        manifest = run_city_map(config, out, redo=redo, truth=truth, observer=observer, progress=progress)
+    text = (out / "assessment.json").read_text(encoding="utf-8")
+    if as_json:
+        typer.echo(text, nl=False)
+        return
+    for line in summary_lines(json.loads(text), manifest):
+        console.print(line, markup=False)

@@ -1,0 +1,104 @@
+"""Options that several commands share, and how they are read."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from citygrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from citygrain.workflows.config import RunConfig
+
+__all__ = [
+    "INDICES",
+    "BandsOption",
+    "IndicesOption",
+    "JsonOption",
+    "ModelOption",
+    "OutOption",
+    "RawOption",
+    "RecipeOption",
+    "ScaleOption",
+    "SceneArgument",
+    "SensorOption",
+    "configuration",
+    "grid_of",
+    "listed",
+    "pairs",
+    "read_image",
+]
+
+SceneArgument = Annotated[list[Path], typer.Argument(help="GeoTIFF, COG, JP2, NetCDF, Zarr, or several single bands.")]
+BandsOption = Annotated[
+    str | None, typer.Option("--bands", help="Names of the bands, where the file has none: B02,B03")
+]
+ScaleOption = Annotated[float | None, typer.Option("--scale", help="Digital numbers per unit of reflectance.")]
+SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat-8 or sentinel-1.")]
+RawOption = Annotated[bool, typer.Option("--digital-numbers", help="The values are no reflectance; do not check them.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+IndicesOption = Annotated[str, typer.Option("--indices", help="Indices or band maths, separated by commas.")]
+ModelOption = Annotated[Literal["forest", "mlp", "cnn"], typer.Option("--model", help="The classifier.")]
+RecipeOption = Annotated[
+    Literal["default", "course"], typer.Option("--recipe", help="course trains exactly as the course does.")
+]
+INDICES = "NDVI,MNDWI,NDBI"
+
+
+def read_image(
+    paths: list[Path], bands: str | None, scale: float | None, sensor: str, digital_numbers: bool
+) -> "xr.DataArray":
+    """Read a scene as the options say."""
+    from citygrain.scene.read import read_scene
+
+    names = listed(bands) if bands else None
+    path = paths if len(paths) > 1 else paths[0]
+    return read_scene(path, bands=names, scale=scale, sensor=sensor, reflectance=not digital_numbers)
+
+
+def configuration(path: Path) -> "RunConfig":
+    """Read a configuration; ``${NAME}`` in it is the environment's, CITYGRAIN_DATA by default ../shared/data."""
+    from citygrain.workflows.config import read_config
+
+    variables = dict(os.environ)
+    beside = Path("../shared/data")
+    if "CITYGRAIN_DATA" not in variables and beside.is_dir():
+        variables["CITYGRAIN_DATA"] = str(beside.resolve())
+    return read_config(path, variables)
+
+
+def grid_of(image: "xr.DataArray") -> dict[str, Any]:
+    """Return size, pixel and coordinate system of a raster."""
+    geobox = image.odc.geobox
+    return {
+        "width": image.shape[2],
+        "height": image.shape[1],
+        "pixel": abs(geobox.resolution.x),
+        "crs": str(geobox.crs),
+    }
+
+
+def listed(text: str) -> list[str]:
+    """Split a list at its commas, but not within parentheses: ``"NDVI,max(red,nir)"`` are two."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts if part.strip()]
+
+
+def pairs(text: str | None) -> dict[str, str] | None:
+    """Split ``code=name`` pairs."""
+    if text is None:
+        return None
+    split = [part.partition("=") for part in listed(text)]
+    if any(not code or not name for code, _, name in split):
+        raise ConfigError(f"--classes {text!r}", wanted="code=name,code=name")
+    return {code.strip(): name.strip() for code, _, name in split}

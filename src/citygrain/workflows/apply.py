@@ -1,0 +1,85 @@
+"""Map another scene with a model that is already trained: the card says how the scene is to be prepared."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from citygrain.errors import InputError, ModelMismatchError
+from citygrain.features.stack import compute_features
+from citygrain.files import make_folder
+from citygrain.maps.predict import predict_map
+from citygrain.maps.thematic_map import ThematicMap
+from citygrain.models.catalogue import load_model
+from citygrain.scene.codes import read_codes
+from citygrain.scene.write import write_cog
+from citygrain.segments.slic import superpixels
+from citygrain.tessellation import SegmentPatches, SegmentStatistics
+from citygrain.tiles import Progress
+from citygrain.workflows.parts import choose_features
+
+__all__ = ["map_scene"]
+
+
+def map_scene(
+    scene: xr.DataArray, model: Path, folder: Path, *, segments: Path | None = None, progress: Progress | None = None
+) -> ThematicMap:
+    """Map a scene with a trained model and write the map into a folder.
+
+    Parameters
+    ----------
+    scene : DataArray, (band, y, x)
+        The bands that the model's features are computed from.
+    model : Path
+        Folder of the model.
+    folder : Path
+        Gets ``map.tif``, ``map.qml``, ``confidence.tif`` and ``segments.tif``.
+    segments : Path, optional
+        Superpixels of this scene; made as for the training scene, if not given.
+    progress : callable, optional
+        Called with (done, total).
+
+    Raises
+    ------
+    ModelMismatchError
+        If pixel size, bands or units are not those of the training scene.
+    """
+    make_folder(folder)
+    classifier = load_model(model)
+    how = classifier.card.preparation
+    if not how:
+        raise InputError(f"model {model} does not say how its rows were made", wanted="a model of `citygrain run`")
+    _same_pixels(scene, how)
+    features = compute_features(scene, how["segment_features"])
+    labels = read_codes(segments) if segments else _segmented(features, how, progress)
+    write_cog(folder / "segments.tif", labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"])
+    tessellation = _tessellation(labels, how)
+    chosen = choose_features(features, how["features"], how["sensor"])
+    city = predict_map(chosen, tessellation, classifier, progress=progress)
+    city.write(folder / "map.tif")
+    return city
+
+
+def _same_pixels(scene: xr.DataArray, how: Mapping[str, Any]) -> None:
+    pixel = abs(scene.odc.geobox.resolution.x * scene.odc.geobox.resolution.y)
+    if not np.isclose(pixel, how["pixel_m2"], rtol=0.02):
+        raise ModelMismatchError(
+            f"pixels of {pixel**0.5:g} m",
+            wanted=f"{how['pixel_m2'] ** 0.5:g} m, as the model was trained",
+            mend="resample the scene, or train on it",
+        )
+
+
+def _segmented(features: xr.DataArray, how: Mapping[str, Any], progress: Progress | None) -> xr.DataArray:
+    """Cut the scene into superpixels as large as those of the training scene."""
+    valid = int(np.isfinite(features.values).any(0).sum())
+    number = max(1, round(valid / how["segment_pixels"]))
+    return superpixels(features, n_segments=number, compactness=how["compactness"], progress=progress)
+
+
+def _tessellation(labels: xr.DataArray, how: Mapping[str, Any]) -> SegmentPatches | SegmentStatistics:
+    if how["tessellation"] == "patches":
+        return SegmentPatches(labels, how["window"], outline=how["outline"])
+    return SegmentStatistics(labels, how["window"])

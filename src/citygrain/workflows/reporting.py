@@ -1,0 +1,66 @@
+"""Say what came of a run: the report again, and the summary in a few lines."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from citygrain.errors import InputError
+from citygrain.workflows.city_map import run_city_map
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.manifest import Manifest
+
+__all__ = ["report_again", "summary_lines"]
+
+
+def report_again(folder: Path) -> None:
+    """Write the report of a run again, from its manifest; steps that are missing are done.
+
+    Raises
+    ------
+    InputError
+        If the folder is no run's.
+    """
+    try:
+        record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        config = RunConfig.model_validate(record["config"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder} holds no run", wanted="a folder written by `citygrain run`") from None
+    known = {*config.scene.paths, Path(config.reference.path)}
+    truth = [Path(path) for path in record.get("inputs", {}) if Path(path) not in known]
+    run_city_map(config, folder, redo=("report",), truth=truth[0] if truth else None)
+
+
+def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[str]:
+    """Give the few lines that a run ends with.
+
+    Parameters
+    ----------
+    figures : mapping
+        The content of ``assessment.json``.
+    manifest : Manifest
+        The run's record.
+    """
+    steps = manifest.listed()
+    reused = [step["name"] for step in steps if step["reused"]]
+    if reused:
+        yield f"reused: {', '.join(reused)} (--fresh does them again)"
+    for step in steps:
+        if not step["reused"]:
+            yield f"{step['name']:>10} {step['seconds']:7.1f} s {step['peak_mb']:7.0f} MB"
+    units = figures["split_detail"]["units"]
+    yield f"unseen blocks, {units['test']} superpixels: {_scores(figures['superpixel'])}"
+    yield f"unseen blocks, pixel by pixel: {_scores(figures['pixel'])}"
+    yield f"all superpixels, trained ones included (optimistic): {_scores(figures['resubstitution']['superpixel'])}"
+    if "truth" in figures:
+        yield f"map against the truth, unseen blocks, pixel by pixel: {_scores(figures['truth']['map'])}"
+        yield f"reference against the truth, the same pixels: {_scores(figures['truth']['reference'])}"
+    yield f"map {manifest.folder / 'map.tif'}, report {manifest.folder / 'report.html'}"
+
+
+def _scores(part: Mapping[str, Any]) -> str:
+    interval = part.get("interval_95", {}).get("overall_accuracy")
+    spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    names = ("overall_accuracy", "kappa", "macro_f1")
+    overall, kappa, macro = ("undefined" if part[name] is None else f"{part[name]:.3f}" for name in names)
+    return f"overall accuracy {overall}{spread}, kappa {kappa}, macro F1 {macro}"
