@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import odc.geo.xr  # noqa: F401 - registers the .odc accessor
 import xarray as xr
+from odc.geo.geobox import GeoBox
+from rasterio import Affine
 
 from citygrain.errors import InputError
 from citygrain.scene.layers import FloatBand, Layer, checked_grid
@@ -110,12 +112,17 @@ def _layer(array: xr.DataArray, name: str | None, file: str) -> Layer:
     return Layer(
         file=file,
         name=name,
-        geobox=checked_grid(geobox.flipud() if upside_down else geobox, file),
+        geobox=checked_grid(_north_up(geobox) if upside_down else geobox, file),
         load=load,
         scale=1 / (_number(array, "scale_factor") or 1.0),
         offset=_number(array, "add_offset") or 0.0,
         nodata=_number(array, "_FillValue", "missing_value"),
     )
+
+
+def _north_up(geobox: GeoBox) -> GeoBox:
+    turned = geobox.affine * Affine.translation(0, geobox.shape[0]) * Affine.scale(1, -1)
+    return GeoBox(geobox.shape, turned, geobox.crs)
 
 
 def _number(array: xr.DataArray, *keys: str) -> float | None:

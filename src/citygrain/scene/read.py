@@ -104,7 +104,7 @@ def read_scene(
         values = _load(chosen, geobox, scaling, reflectance=reflectance)
     names = [item.name for item in chosen]
     if reflectance:
-        _check_reflectance(values[[item.optical for item in chosen]], scaling)
+        _check_reflectance([band for band, item in zip(values, chosen, strict=True) if item.optical], scaling)
     attrs = {
         "units": "reflectance" if reflectance else "digital numbers",
         "scale": scaling.scale,
@@ -235,13 +235,10 @@ def _scale(band: FloatBand, item: NamedLayer, scaling: _Scaling, *, scaled: bool
         band += np.float32(scaling.offset)
 
 
-def _check_reflectance(optical: FloatBand, scaling: _Scaling) -> None:
-    # A fixed stride, so that the same file gives the same answer everywhere.
-    stride = max(1, int((optical[0].size / _SAMPLE_PIXELS) ** 0.5))
-    sample = [band[np.isfinite(band)] for band in optical[:, ::stride, ::stride]]
-    reach = max((float(np.percentile(band, 99)) for band in sample if band.size), default=float("nan"))
+def _check_reflectance(optical: Sequence[FloatBand], scaling: _Scaling) -> None:
+    reach = max((_bright_end(band) for band in optical if np.isfinite(band).any()), default=0.0)
     low, high = _BRIGHT
-    if low <= reach <= high or np.isnan(reach):
+    if low <= reach <= high:
         return
     likely = _likely_scale(reach - scaling.offset, scaling)
     raise InputError(
@@ -249,6 +246,14 @@ def _check_reflectance(optical: FloatBand, scaling: _Scaling) -> None:
         wanted=f"{low:g} to {high:g} as reflectance",
         mend=f"try scale = {likely:g}" if likely else "check scale and offset",
     )
+
+
+def _bright_end(band: FloatBand) -> float:
+    # A fixed stride, so that the same file gives the same answer everywhere.
+    stride = max(1, int((band.size / _SAMPLE_PIXELS) ** 0.5))
+    sample = band[::stride, ::stride]
+    there = sample[np.isfinite(sample)]
+    return float(np.percentile(there if there.size else band[np.isfinite(band)], 99))
 
 
 def _likely_scale(reach: float, scaling: _Scaling) -> float | None:
