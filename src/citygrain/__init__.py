@@ -9,7 +9,7 @@ They are loaded when first used, so that ``import citygrain`` is quick and loads
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -42,34 +42,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME_OF), "__version__"]  # noqa: PLE0605 - a list, made from the table above
-
-if TYPE_CHECKING:
-    from citygrain.accuracy.assess import Assessment, assess
-    from citygrain.errors import CitygrainError, ConfigError, InputError, ModelMismatchError, OutputError
-    from citygrain.features.indices import band_math, spectral_index
-    from citygrain.features.stack import compute_features
-    from citygrain.legend import FROM_GLC10, LCZ, URBAN, WORLDCOVER, LandClass, Legend
-    from citygrain.maps.predict import predict_map
-    from citygrain.maps.thematic_map import ThematicMap
-    from citygrain.models.catalogue import load_model, make_model
-    from citygrain.report.html import write_report
-    from citygrain.samples.balance import balance
-    from citygrain.samples.draw import draw_samples
-    from citygrain.samples.matlab import read_matlab, write_matlab
-    from citygrain.samples.reference import read_reference
-    from citygrain.samples.samples import Samples
-    from citygrain.samples.split import split_blocks
-    from citygrain.samples.store import read_samples, write_samples
-    from citygrain.scene.read import read_scene
-    from citygrain.scene.synthetic import synthetic_city
-    from citygrain.scene.write import write_cog
-    from citygrain.segments.quality import segment_quality
-    from citygrain.segments.slic import superpixels
-    from citygrain.sensors import LANDSAT8, SENTINEL1, SENTINEL2
-    from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics
-    from citygrain.workflows.city_map import run_city_map
-    from citygrain.workflows.config import read_config
+__all__ = ["__version__", *_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:
