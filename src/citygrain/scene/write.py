@@ -77,6 +77,7 @@ def write_cog(
     """
     path = Path(path)
     cube = _checked(values, geobox, colormap, band_names)
+    _check_nodata(nodata, cube.dtype)
     image = _cog_bytes(cube, _profile(cube, geobox, nodata, colormap), colormap, band_names, tags or {})
     beside = path.with_name(f"{path.name}.aux.xml")
     if names:
@@ -137,6 +138,14 @@ def _checked(
     if band_names and len(band_names) != len(cube):
         raise InputError(f"{len(band_names)} band names for {len(cube)} bands", wanted="one name per band")
     return cube
+
+
+def _check_nodata(nodata: float | None, dtype: np.dtype[np.generic]) -> None:
+    if nodata is None or dtype.kind == "f":
+        return
+    limits = np.iinfo(dtype.name)
+    if not (limits.min <= nodata <= limits.max and float(nodata).is_integer()):
+        raise InputError(f"no data number {nodata:g} in a raster of {dtype}", wanted="a number it can hold")
 
 
 def _profile(
