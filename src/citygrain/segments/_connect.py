@@ -161,7 +161,7 @@ def merge_fragments(borders: Int32, sums: Int64, smallest: int, largest: int, wa
     `largest`, and the least join until `wanted` are left. `sums` is used up.
     """
     parent = np.arange(len(sums), dtype=np.int32)
-    means = FRACTION * sums[:, :-1] // np.maximum(sums[:, -1:], 1)
+    means = mean_features(sums)
     count, limit = len(sums) - 1, min(2, smallest)
     while True:
         quota = count if limit <= smallest else count - wanted
@@ -177,6 +177,17 @@ def merge_fragments(borders: Int32, sums: Int64, smallest: int, largest: int, wa
             if limit >= max(smallest, largest):
                 return parent
             limit = min(2 * limit, smallest) if limit < smallest else min(limit + limit // 4 + 1, largest)
+
+
+@compiled
+def mean_features(sums: Int64) -> Int64:
+    """Return the mean features (part, band) of the parts."""
+    bands = sums.shape[1] - 1
+    means = np.zeros((sums.shape[0], bands), np.int64)
+    for part in range(1, sums.shape[0]):
+        for band in range(bands):
+            means[part, band] = FRACTION * sums[part, band] // sums[part, bands]
+    return means
 
 
 @compiled

@@ -118,10 +118,10 @@ def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
-            n = height * width
-            for p in range(n):
-                slots[at + p] = OWN if valid[rows[i] + p // width, columns[j] + p % width] else NO_DATA
-            for p in range(n, padded(height, width)):
+            for y in range(height):
+                for x in range(width):
+                    slots[at + y * width + x] = OWN if valid[rows[i] + y, columns[j] + x] else NO_DATA
+            for p in range(height * width, padded(height, width)):
                 slots[at + p] = NO_DATA
             at += padded(height, width)
     return slots

@@ -1,0 +1,221 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import Client, LocalCluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from odc.geo.xr import xr_coords
+from scipy import ndimage
+
+from citygrain.errors import InputError
+from citygrain.segments.slic import superpixels
+
+
+def city(height: int = 90, width: int = 110, *, bands: int = 5, seed: int = 0, holes: bool = True) -> xr.DataArray:
+    """Patches of their own spectra, with noise; some without data, and single bands missing here and there."""
+    rng = np.random.default_rng(seed)
+    seeds = rng.uniform(0, (height, width), (60, 2))
+    y, x = np.mgrid[:height, :width]
+    nearest = ((y[..., None] - seeds[:, 0]) ** 2 + (x[..., None] - seeds[:, 1]) ** 2).argmin(axis=-1)
+    values = rng.uniform(0.02, 0.5, (bands, 60))[:, nearest] + rng.normal(0, 0.03, (bands, height, width))
+    if holes:
+        values[:, 20:40, 50:75] = np.nan
+        values[:, 28:30, 60:62] = 0.3  # an island
+        values[1, 60:64, 10:20] = np.nan
+    return xr.DataArray(values.astype(np.float32), dims=("band", "y", "x"))
+
+
+def georeferenced(crs: str, pixel: float) -> xr.DataArray:
+    scene = city(holes=False)
+    box = GeoBox.from_bbox((10, 40, 10 + 110 * pixel, 40 + 90 * pixel), crs, shape=(90, 110))
+    scene = scene.rename({"y": box.dimensions[0], "x": box.dimensions[1]}).assign_coords(xr_coords(box))
+    return scene if box.dimensions == ("y", "x") else scene.rename({box.dimensions[0]: "y", box.dimensions[1]: "x"})
+
+
+def boundaries(labels: np.ndarray) -> np.ndarray:
+    found = np.zeros(labels.shape, bool)
+    found[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    found[1:] |= labels[1:] != labels[:-1]
+    return found
+
+
+SCENE = city()
+WHOLE = {"n_segments": 120, "compactness": 0.1, "tile": 1000}
+
+
+@pytest.fixture(scope="module")
+def whole() -> np.ndarray:
+    return superpixels(SCENE, **WHOLE).values
+
+
+@given(tile=st.integers(1, 120), engine=st.integers(1, 3))
+@settings(max_examples=12, deadline=None)
+def test_tiled_is_whole(whole, tile, engine):
+    assert np.array_equal(superpixels(SCENE, n_segments=120, tile=tile, engine=engine).values, whole)
+
+
+def test_cluster_is_whole(whole):
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        assert np.array_equal(superpixels(SCENE, n_segments=120, tile=40, engine=client).values, whole)
+
+
+@given(order=st.permutations(range(5)))
+@settings(max_examples=8, deadline=None)
+def test_order_of_bands_does_not_matter(whole, order):
+    assert np.array_equal(superpixels(SCENE[list(order)], n_segments=120).values, whole)
+
+
+def test_plain_python_gives_the_same(tmp_path):
+    """The kernels are plain Python: uncompiled they give the same labels, to the last one."""
+    scene = city(24, 26, bands=5)
+    np.save(tmp_path / "scene.npy", scene.values)
+    script = (
+        "import sys, json, numpy as np, xarray as xr; from citygrain.segments.slic import superpixels;"
+        "scene = xr.DataArray(np.load(sys.argv[1]), dims=('band', 'y', 'x'));"
+        "print(json.dumps(superpixels(scene, n_segments=12, iterations=3, tile=10).values.tolist()))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "scene.npy")]
+    done = subprocess.run(
+        command, env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == superpixels(scene, n_segments=12, iterations=3, tile=10).values.tolist()
+
+
+@given(
+    seed=st.integers(0, 9),
+    n=st.integers(1, 400),
+    compactness=st.sampled_from([0.01, 0.1, 1.0, 30.0]),
+    shape=st.sampled_from([(90, 110), (1, 700), (500, 1), (33, 47)]),
+)
+@settings(max_examples=25, deadline=None)
+def test_labels_obey_the_laws(seed, n, compactness, shape):
+    scene = city(*shape, seed=seed, holes=shape == (90, 110))
+    found = superpixels(scene, n_segments=n, compactness=compactness)
+    labels = found.values
+    valid = np.isfinite(scene.values).any(axis=0)
+    assert labels.dtype == np.int32
+    assert np.array_equal(labels > 0, valid)
+    names, first = np.unique(labels[valid], return_index=True)
+    assert np.array_equal(names, np.arange(1, found.attrs["n_segments"] + 1))
+    assert np.all(np.diff(first) > 0), "numbered in reading order"
+    for label, window in enumerate(ndimage.find_objects(labels), start=1):
+        assert ndimage.label(labels[window] == label)[1] == 1, "4-connected"
+
+
+def test_island_keeps_a_label_of_its_own(whole):
+    island = whole[28:30, 60:62]
+    assert (island == island[0, 0]).all()
+    assert (whole == island[0, 0]).sum() == 4
+
+
+def test_same_input_same_bytes(whole):
+    again = superpixels(SCENE.copy(deep=True), **WHOLE)
+    assert again.values.tobytes() == whole.tobytes()
+
+
+def test_a_bright_pixel_far_away_changes_nothing():
+    scene = city(120, 120, holes=False)
+    bright = scene.copy(deep=True)
+    bright[:, 115, 115] = 1e6
+    before, after = (superpixels(s, n_segments=140).values for s in (scene, bright))
+    changed = (boundaries(before) != boundaries(after))[:70, :70]  # four cells and more away
+    assert not changed.any()
+
+
+def test_great_compactness_gives_the_lattice():
+    labels = superpixels(city(60, 80, holes=False), n_segments=12, compactness=1000).values
+    cells = np.arange(60)[:, None] // 20 * 4 + np.arange(80) // 20 + 1
+    assert np.array_equal(labels, cells)
+
+
+def test_missing_band_counts_as_the_middle():
+    scene = city(40, 40, holes=False)
+    with_gap = scene.copy(deep=True)
+    with_gap[2, 5, 5] = np.nan
+    found = superpixels(with_gap, n_segments=20)
+    filled = with_gap.copy(deep=True)
+    filled[2, 5, 5] = found.attrs["feature_centre"][2]
+    assert np.array_equal(found.values, superpixels(filled, n_segments=20).values)
+
+
+def test_infinity_is_no_data():
+    scene = city(40, 40, holes=False)
+    scene[:, 0, 0] = np.inf
+    scene[:, 0, 1] = [np.nan, -np.inf, np.inf, np.nan, np.nan]
+    labels = superpixels(scene, n_segments=20).values
+    assert np.argwhere(labels == 0).tolist() == [[0, 0], [0, 1]]
+
+
+def test_nearly_constant_scene_is_cut_where_it_is_not():
+    scene = xr.DataArray(np.full((1, 50, 50), 0.1, np.float32), dims=("band", "y", "x"))
+    scene[:, 20:24, 20:24] = 0.4  # less than 2 % of the pixels
+    labels = superpixels(scene, n_segments=9, compactness=0.05).values
+    assert len(np.unique(labels[20:24, 20:24])) == 1
+    assert (labels == labels[21, 21]).sum() == 16 or (labels == labels[21, 21]).sum() > 69  # its own, or merged whole
+
+
+def test_geometry_stays_and_hectares_are_measured():
+    scene = georeferenced("EPSG:32630", 10.0)
+    found = superpixels(scene, area_ha=1.0)
+    assert found.odc.geobox == scene.odc.geobox
+    assert found.attrs["n_segments"] == pytest.approx(99, abs=10)
+
+
+def test_hectares_want_metres():
+    with pytest.raises(InputError, match="projected CRS in metres"):
+        superpixels(georeferenced("EPSG:4326", 0.001), area_ha=1.0)
+    with pytest.raises(InputError, match="projected CRS in metres"):
+        superpixels(city(), area_ha=1.0)
+    with pytest.raises(InputError, match="at least one pixel"):
+        superpixels(georeferenced("EPSG:32630", 10.0), area_ha=0.001)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "exactly one"),
+        ({"n_segments": 5, "area_ha": 1.0}, "exactly one"),
+        ({"n_segments": 0}, "1 to 9404"),
+        ({"n_segments": 9405}, "1 to 9404"),
+        ({"n_segments": 5, "compactness": 0.0}, "compactness"),
+        ({"n_segments": 5, "compactness": np.nan}, "compactness"),
+        ({"n_segments": 5, "iterations": 0}, "iterations"),
+        ({"n_segments": 5, "tile": 0}, "tile"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        superpixels(SCENE, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_scenes_are_one_line():
+    with pytest.raises(InputError, match="without a single valid pixel"):
+        superpixels(xr.full_like(SCENE, np.nan), n_segments=5)
+    with pytest.raises(InputError, match="transpose"):
+        superpixels(SCENE.transpose("y", "x", "band"), n_segments=5)
+    empty_band = SCENE.copy(deep=True)
+    empty_band[3] = np.nan
+    with pytest.raises(InputError, match="feature 3 has no valid pixel"):
+        superpixels(empty_band, n_segments=5)
+
+
+def test_a_pixel_each():
+    assert superpixels(city(6, 7, holes=False), n_segments=42).attrs["n_segments"] <= 42
+    one = superpixels(city(1, 1, holes=False), n_segments=1)
+    assert one.values.tolist() == [[1]]
+
+
+def test_progress_is_told():
+    told: list[tuple[int, int]] = []
+    superpixels(SCENE, n_segments=50, iterations=3, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
