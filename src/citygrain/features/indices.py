@@ -108,6 +108,11 @@ def spectral_index(scene: xr.DataArray, name: str) -> xr.DataArray:
 def catalogue_name(name: str) -> str | None:
     """Return the catalogue's spelling of an index, or None; case only matters where two differ by it alone.
 
+    Raises
+    ------
+    InputError
+        If the name is that of two indices but for the case.
+
     Examples
     --------
     >>> catalogue_name("kndvi"), catalogue_name("NVDI")
@@ -115,7 +120,10 @@ def catalogue_name(name: str) -> str | None:
     """
     if name in spyndex.indices:
         return name
-    return next((str(known) for known in spyndex.indices if known.lower() == name.strip().lower()), None)
+    spellings = [str(known) for known in spyndex.indices if known.lower() == name.strip().lower()]
+    if len(spellings) > 1:
+        raise InputError(f"index {name!r} may be {' or '.join(spellings)}", wanted="one of them, exactly so written")
+    return spellings[0] if spellings else None
 
 
 def find_band(scene: xr.DataArray, name: str, *, symbols: bool = True) -> str | None:
@@ -152,7 +160,10 @@ def find_band(scene: xr.DataArray, name: str, *, symbols: bool = True) -> str | 
 def unknown_index(name: str) -> InputError:
     """Return the error for an index that the catalogue does not have, with the nearest names that it has."""
     spelled = {str(known).lower(): str(known) for known in spyndex.indices}
-    near = [spelled[close] for close in difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)]
+    close = difflib.get_close_matches(name.lower(), spelled, n=20, cutoff=0.5)
+    # Swapped letters first: NVDI is NDVI more often than NMDI.
+    close.sort(key=lambda known: sorted(known) != sorted(name.lower()))
+    near = [spelled[known] for known in close[:3]]
     return InputError(
         f"index {name!r} is not in the spyndex catalogue",
         wanted=f"perhaps {', '.join(near)}" if near else "a name such as NDVI, MNDWI, NDBI",
