@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from distributed import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from citygrain.errors import InputError
+from citygrain.tiles import Tile, map_tiles, tile_grid
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
+def test_tiles_cover_each_pixel_once(height: int, width: int, size: int) -> None:
+    seen = np.zeros((height, width), int)
+    for tile in tile_grid((height, width), size):
+        seen[tile.slices] += 1
+    assert (seen == 1).all()
+
+
+@given(st.integers(0, 30), st.integers(0, 12))
+def test_a_halo_stays_inside(row: int, halo: int) -> None:
+    tile = Tile(row, 3, 8, 8).grown(halo, (40, 20))
+    assert tile.row >= 0 and tile.column >= 0 and tile.row + tile.height <= 40 and tile.column + tile.width <= 20
+
+
+def test_engines_agree_and_keep_the_order() -> None:
+    tiles = tile_grid((50, 70), 9)
+    serial = map_tiles(_area, tiles)
+    assert map_tiles(_area, tiles, engine=4) == serial
+    with Client(processes=False, dashboard_address=None, n_workers=1, threads_per_worker=2) as client:
+        assert map_tiles(_area, tiles, engine=client) == serial
+
+
+def test_progress_ends_at_the_total() -> None:
+    seen: list[tuple[int, int]] = []
+    map_tiles(_area, tile_grid((10, 10), 5), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_no_tile_is_empty() -> None:
+    with pytest.raises(InputError):
+        tile_grid((4, 4), 0)
+
+
+def _area(tile: Tile) -> int:
+    return tile.height * tile.width + tile.row
