@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import settings
 from odc.geo.geobox import GeoBox
 
 from citygrain.scene.synthetic import SyntheticCity, synthetic_city
 from citygrain.tessellation import raster_like
 
 ROOT = Path(__file__).parents[1]
+
+settings.register_profile("citygrain", deadline=None, max_examples=50)  # shared machines are no stopwatches
+settings.load_profile("citygrain")
 
 
 @pytest.fixture(scope="session")

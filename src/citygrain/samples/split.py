@@ -170,11 +170,11 @@ def _validation_blocks(
     columns = samples.legend.columns(samples.y)
     left = np.bincount(columns[train], minlength=len(samples.legend))
     budget = share * train.sum()
-    half = left // 2
+    least = np.minimum(left, np.maximum(left // 2, _LEAST))  # an absent class keeps its 0
     for number in rng.permutation(np.unique(block[train])):
         rows = train & (block == number)
         held = np.bincount(columns[rows], minlength=len(samples.legend))
-        if rows.sum() <= budget and (left - held >= np.maximum(half, _LEAST)).all():
+        if rows.sum() <= budget and (left - held >= least).all():
             chosen.append(int(number))
             left, budget = left - held, budget - rows.sum()
     return np.array(chosen, np.int64)
