@@ -1,9 +1,9 @@
 """A small network for one question: which class has the superpixel at the centre of the patch?
 
-A superpixel's class is mostly the vote of its own pixels, so a per-pixel spectral stem is pooled over the superpixel;
-what lies around it decides the rest, so two coarser stages see the whole patch. The superpixel comes as the channel
-``SEGMENT`` (1 inside, 0 outside); without it, pixels count by their nearness to the centre. Group normalisation
-behaves the same for a batch of 1 or 1,000, and only on the coarse stages, where it is cheap.
+A superpixel's class is mostly the vote of its own pixels, so a per-pixel spectral stem is pooled over the superpixel at
+full resolution; what lies around it decides the rest, so a second path sees the whole patch at half resolution. The
+superpixel comes as the channel ``SEGMENT`` (1 inside, 0 outside); without it, pixels count by their nearness to the
+centre. There is no batch statistic anywhere: a batch of 1 and of 1,000 give the same answer.
 """
 
 import torch
@@ -44,21 +44,25 @@ class SegmentNet(nn.Module):
         classes: int,
         *,
         segment: int | None = None,
-        widths: tuple[int, int, int] = (48, 64, 96),
+        widths: tuple[int, int, int] = (32, 64, 96),
     ) -> None:
         super().__init__()
         self.segment = segment
         self.register_buffer("centre", centre_weights(size), persistent=False)
         seen = channels - (segment is not None)
         stem, middle, late = widths
-        self.stem = nn.Sequential(nn.Conv2d(seen, stem, 1), nn.SiLU(), nn.Conv2d(stem, stem, 1), nn.SiLU())
-        self.middle = nn.Sequential(_down(stem + 1, middle), _Residual(middle))
-        self.late = nn.Sequential(_down(middle, late), _Residual(late))
+        self.pixels = nn.Sequential(nn.Conv2d(seen, stem, 1), nn.ReLU())
+        self.middle = nn.Sequential(nn.Conv2d(seen + 1, middle, 3, padding=1), nn.ReLU())
+        self.late = nn.Sequential(nn.Conv2d(middle, late, 3, stride=2, padding=1), nn.ReLU(), _Residual(late))
         pooled = stem + 2 * (middle + late) + 4 * seen
         self.head = nn.Sequential(
-            nn.LayerNorm(pooled), nn.Dropout(0.2), nn.Linear(pooled, 128), nn.SiLU(), nn.Dropout(0.3),
+            nn.LayerNorm(pooled),
+            nn.Dropout(0.2),
+            nn.Linear(pooled, 128),
+            nn.ReLU(),
+            nn.Dropout(0.3),
             nn.Linear(128, classes),
-        )  # fmt: skip
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map standardised patches (n, channels, size, size) to logits (n, classes)."""
@@ -67,19 +71,12 @@ class SegmentNet(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Return the pooled features (n, d) that the head decides on."""
         image, mask = self._split(x)
-        pixels = self.stem(image)
-        middle = self.middle(torch.cat([pixels, mask.to(pixels.dtype)], 1))
+        own = _crop(image, mask)
+        around = F.avg_pool2d(torch.cat([image, mask.to(image.dtype)], 1), 2, ceil_mode=True)
+        middle = self.middle(around)
         late = self.late(middle)
-        parts = [
-            *_moments(image.float(), mask),
-            *_moments(image.float(), torch.ones_like(mask)),
-            _pool(pixels, mask),
-            _pool(middle, _shrink(mask, middle)),
-            middle.float().mean((2, 3)),
-            _pool(late, _shrink(mask, late)),
-            late.float().mean((2, 3)),
-        ]
-        return torch.cat(parts, 1)
+        votes = _pool(self.pixels(own[0]), own[1])[:, : self.pixels[0].out_channels]  # type: ignore[misc]
+        return torch.cat([*_moments(image, mask), votes, _pool(middle, mask), _pool(late, mask)], 1)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         centre = self.centre.expand(x.shape[0], 1, -1, -1)
@@ -98,32 +95,43 @@ def centre_weights(size: int) -> Tensor:
 
 
 class _Residual(nn.Module):
+    """Adds a correction that starts at nothing, which keeps an unnormalised network trainable."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(8, width), nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(8, width),
-        )  # fmt: skip
+            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1)
+        )
+        last = self.body[-1]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x + self.body(x))
+        return F.relu(x + self.body(x))
 
 
 def _down(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.GroupNorm(8, after), nn.SiLU()
-    )
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU())
 
 
-def _shrink(mask: Tensor, like: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(mask, (like.shape[2], like.shape[3]))
+def _crop(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Cut the middle two thirds, where the superpixel is."""
+    edge = image.shape[2] // 6
+    inside = slice(edge, image.shape[2] - edge)
+    return image[:, :, inside, inside], mask[:, :, inside, inside]
 
 
 def _pool(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the mask: (n, c, h, w), (n, 1, h, w) -> (n, c)."""
-    return (x.float() * mask).sum((2, 3)) / mask.sum((2, 3))
+    """Mean over the mask and over the whole patch: (n, c, h, w), (n, 1, H, W) -> (n, 2 c), float32."""
+    n, c, h, w = x.shape
+    weights = F.adaptive_avg_pool2d(mask, (h, w)).flatten(2)  # (n, 1, h w)
+    weights = weights / weights.sum(2, keepdim=True)
+    both = torch.cat([weights, torch.full_like(weights, 1 / (h * w))], 1)
+    rows = x.permute(0, 2, 3, 1).reshape(n, h * w, c)  # a view where the channels come last
+    return torch.bmm(both.to(x.dtype), rows).flatten(1).float()  # one product; no copy of x as large as x
 
 
-def _moments(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    mean = _pool(x, mask)
-    return mean, (_pool(x * x, mask) - mean * mean).clamp(min=0).add(1e-4).sqrt()
+def _moments(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    image = image.float()
+    mean = _pool(image, mask)
+    return mean, (_pool(image * image, mask) - mean * mean).clamp(min=0).add(1e-4).sqrt()

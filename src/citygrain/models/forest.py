@@ -1,0 +1,251 @@
+"""Forests of decision trees: the strong plain answer that every network has to beat.
+
+Trees are saved by skops, which stores data and no code, in an archive whose bytes depend on the trees alone.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import skops.io
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+from citygrain.errors import InputError
+from citygrain.legend import Legend
+from citygrain.models.card import ModelCard, read_card
+from citygrain.models.classifier import batches, labelled, same_features, spread_columns
+from citygrain.models.normalisation import Normalisation, learn_normalisation
+from citygrain.models.statistics import patch_statistics
+from citygrain.models.store import read_weights, write_model
+from citygrain.samples.samples import Samples
+
+__all__ = ["ForestClassifier"]
+
+_WEIGHTS = "forest.skops"
+_TRUSTED = ["sklearn.tree._tree.Tree"]
+"""Types besides plain data that a forest's file may hold; anything else is refused."""
+_BATCH = 1_024
+_TREES = {"course": 100, "default": 300}
+
+
+@dataclass
+class ForestClassifier:
+    """A forest on rows of statistics, or on patches.
+
+    With the recipe ``"course"`` it is scikit-learn's random forest of 100 trees on the values as they are, patches
+    flattened. With ``"default"`` it is 300 extremely randomised trees on standardised rows, patches reduced to mean
+    and deviation over the superpixel and the patch, classes balanced by the root of their counts.
+
+    Attributes
+    ----------
+    recipe : str
+        ``"default"`` or ``"course"``.
+    seed : int
+        Source of every draw.
+    threads : int or None
+        Threads of the training; None = 1. The result does not depend on it.
+    units : str
+        Units of the features.
+    preparation : mapping
+        How the rows were made; travels in the card.
+    licence : str
+        Licence of the model.
+    """
+
+    recipe: str = "default"
+    seed: int = 0
+    threads: int | None = None
+    units: str = "reflectance"
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "unspecified"
+    _card: ModelCard | None = field(default=None, repr=False)
+    _forest: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.recipe not in _TREES:
+            raise InputError(f"recipe {self.recipe!r} of a forest", wanted=f"one of {', '.join(_TREES)}")
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and expects."""
+        if self._card is None:
+            raise InputError("a model that was not trained", mend="call fit or load first")
+        return self._card
+
+    @property
+    def legend_(self) -> Legend:
+        """The classes in column order."""
+        return self.card.legend
+
+    @property
+    def features_(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return self.card.features
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """Empty: a forest has no epochs."""
+        return []
+
+    def fit(self, train: Samples, valid: Samples | None = None) -> Self:
+        """Grow the trees; `valid` is checked but not used.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than two classes.
+        ModelMismatchError
+            If the validation rows differ from the training rows in features, legend or shape.
+        """
+        train = labelled(train)
+        if valid is not None:
+            same_features(train, valid)
+        learn = learn_normalisation if self.recipe == "default" else None
+        scaling = learn(train.x, train.features) if learn else Normalisation.none(len(train.features))
+        card = self._new_card(train, scaling)
+        rows = np.concatenate([self._rows(values, card) for _, values in batches(train.x, card, size=_BATCH)])
+        weights = _weights(train) if self.recipe == "default" else None
+        self._forest = self._plant().fit(rows, train.legend.columns(train.y), sample_weight=weights)
+        nodes = sum(int(tree.tree_.node_count) for tree in self._forest.estimators_)
+        self._card = self._new_card(train, scaling, parameters=nodes)
+        return self
+
+    def predict_proba(self, x: Any) -> npt.NDArray[np.float32]:
+        """Return class probabilities (n, k) in legend order.
+
+        Parameters
+        ----------
+        x : array-like, (n, c) or (n, c, h, w)
+            Rows, read in slices; values that are not finite count as missing.
+
+        Raises
+        ------
+        ModelMismatchError
+            If the rows have another shape than those of the training.
+        """
+        card = self.card
+        out = np.zeros((int(x.shape[0]), len(card.legend)), np.float32)
+        self._forest.set_params(n_jobs=1)  # threads would add the trees up in the order in which they finish
+        for rows, values in batches(x, card, size=_BATCH):
+            out[rows] = spread_columns(self._forest.predict_proba(self._rows(values, card)), card)
+        return out
+
+    def predict(self, x: Any) -> npt.NDArray[np.uint8]:
+        """Return the code of the most likely class of each row, (n,)."""
+        return self.legend_.codes(self.predict_proba(x).argmax(1))
+
+    def save(self, folder: Path) -> None:
+        """Write ``card.json`` and ``forest.skops`` into `folder`.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written.
+        """
+        card = self.card
+        self._forest.set_params(n_jobs=1)  # how it was computed is no part of what it is
+        write_model(folder, card, _settle(skops.io.dumps(self._forest)), name=_WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no forest, it is damaged, or its file holds types that we do not trust.
+        """
+        card = read_card(folder)
+        data = read_weights(folder, card, name=_WEIGHTS)
+        try:
+            strange = set(skops.io.get_untrusted_types(data=data)) - set(_TRUSTED)
+            if strange:
+                raise InputError(f"{folder / _WEIGHTS} holds {', '.join(sorted(strange))}", wanted="trees only")
+            forest = skops.io.loads(data, trusted=_TRUSTED)
+            model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
+        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"the forest in {folder} is damaged: {error}", mend="train it again") from None
+        model._card, model._forest = card, forest
+        return model
+
+    def _plant(self) -> Any:
+        settings = {"n_estimators": _TREES[self.recipe], "random_state": self.seed, "n_jobs": self.threads or 1}
+        if self.recipe == "course":
+            return RandomForestClassifier(**settings)
+        return ExtraTreesClassifier(**settings, min_samples_leaf=2)
+
+    def _rows(self, values: npt.NDArray[np.float32], card: ModelCard) -> npt.NDArray[np.float32]:
+        scaled = Normalisation.from_dict(card.normalisation).apply(values)
+        if scaled.ndim == 4 and self.recipe == "default":
+            return patch_statistics(scaled, card.features)
+        return scaled.reshape(len(scaled), -1)
+
+    def _new_card(self, train: Samples, scaling: Normalisation, parameters: int = 0) -> ModelCard:
+        return ModelCard(
+            kind="forest",
+            network="random-forest" if self.recipe == "course" else "extra-trees",
+            recipe={"name": self.recipe, "trees": _TREES[self.recipe]},
+            parameters=parameters,
+            features=train.features,
+            input_shape=tuple(int(side) for side in train.x.shape[1:]),
+            units=self.units,
+            normalisation=scaling.to_dict(),
+            legend=train.legend,
+            counts=train.counts(),
+            seed=self.seed,
+            versions={name: metadata.version(name) for name in ("citygrain", "scikit-learn", "skops")},
+            licence=self.licence,
+            preparation=dict(self.preparation),
+        )
+
+
+def _weights(train: Samples) -> npt.NDArray[np.float64]:
+    columns = train.legend.columns(train.y)
+    counts = np.bincount(columns)
+    balance = np.sqrt(counts[counts > 0].mean() / np.maximum(counts, 1))
+    return np.asarray(np.maximum(balance[columns] * train.purity, 1e-3), np.float64)
+
+
+def _settle(archive: bytes) -> bytes:
+    """Make the archive's bytes depend on its content alone.
+
+    skops names objects by their address in memory, stamps the time, and copies the padding of the trees' node table.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w") as target:
+        schema = source.read("schema.json").decode()
+        numbers: dict[str, int] = {}
+        for address in re.findall(r'"(?:__id__": |file": ")(\d+)', schema):
+            numbers.setdefault(address, len(numbers))
+        schema = re.sub(r'("__id__": |"file": ")(\d+)', lambda m: f"{m[1]}{numbers[m[2]]}", schema)
+        files = sorted((numbers[name.removesuffix(".npy")], name) for name in source.namelist() if name != "schema.json")
+        _put(target, "schema.json", json.dumps(json.loads(schema), separators=(",", ":")).encode())
+        for number, name in files:
+            _put(target, f"{number}.npy", _without_padding(source.read(name)))
+    return out.getvalue()
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content, compresslevel=1)
+
+
+def _without_padding(content: bytes) -> bytes:
+    table = np.load(io.BytesIO(content), allow_pickle=False)
+    if table.dtype.names is None:
+        return content
+    clean = np.zeros_like(table)
+    for name in table.dtype.names:
+        clean[name] = table[name]
+    out = io.BytesIO()
+    np.save(out, clean, allow_pickle=False)
+    return out.getvalue()
