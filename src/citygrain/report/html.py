@@ -1,0 +1,216 @@
+"""One HTML file about a run: how good the map is, where it is wrong, and what it will not tell.
+
+The file holds its pictures and its style, asks for nothing from anywhere, and says the same bytes for the same run.
+Everything that comes from outside (class names, paths, titles) is escaped by the template.
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import odc.geo.xr  # noqa: F401 (adds the .odc accessor to rasters)
+import xarray as xr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from citygrain.errors import InputError
+from citygrain.files import write_text
+from citygrain.legend import Legend
+from citygrain.report.charts import (
+    figure_class_bars,
+    figure_confusion,
+    figure_learning_curves,
+    figure_patches,
+    figure_times,
+)
+from citygrain.report.display import natural_bands, pixel_metres
+from citygrain.report.maps import (
+    figure_composite,
+    figure_confidence,
+    figure_errors,
+    figure_map,
+    figure_maps,
+    figure_segments,
+    middle_window,
+)
+from citygrain.report.style import encode_figure
+from citygrain.samples.samples import Samples
+
+__all__ = ["RunRecord", "write_report"]
+
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a report is made from.
+
+    Attributes
+    ----------
+    title : str
+        Name of the scene.
+    scene : DataArray, (band, y, x)
+        The scene.
+    segments : ndarray of int32, (h, w)
+        Superpixel labels; 0 = no data.
+    legend : Legend
+        The classes.
+    reference_pixel, reference_superpixel, map_codes : ndarray of uint8, (h, w)
+        Reference as given, reference as the majority of each superpixel, and the map; 0 = none.
+    confidence : ndarray of float32, (h, w)
+        0 to 1, NaN = no data.
+    split : ndarray of uint8, (h, w)
+        0 neither, 1 training blocks, 2 test blocks.
+    assessment : dict
+        The content of ``assessment.json``.
+    history : list of dict
+        Per epoch: epoch, train_loss, valid_loss, train_accuracy, valid_accuracy, learning_rate; may be empty.
+    patches : Samples or None
+        A few training patches of each class.
+    steps : list of dict
+        name, seconds, peak_mb, reused.
+    config : dict
+        The configuration as resolved.
+    caveats : list of str
+        Plain sentences: what the map will not tell.
+    """
+
+    title: str
+    scene: xr.DataArray
+    segments: npt.NDArray[np.int32]
+    legend: Legend
+    reference_pixel: Codes
+    reference_superpixel: Codes
+    map_codes: Codes
+    confidence: npt.NDArray[np.float32]
+    split: Codes
+    assessment: dict[str, Any]
+    history: list[dict[str, Any]]
+    patches: Samples | None
+    steps: list[dict[str, Any]]
+    config: dict[str, Any]
+    caveats: list[str]
+
+    def __post_init__(self) -> None:
+        shape = self.scene.shape[1:]
+        for name in ("segments", "reference_pixel", "reference_superpixel", "map_codes", "confidence", "split"):
+            if getattr(self, name).shape != shape:
+                raise InputError(f"{name} of shape {getattr(self, name).shape}", wanted=f"{shape}, the scene's")
+
+
+def write_report(path: Path, run: RunRecord) -> None:
+    """Write the report of a run as one self-contained HTML file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it appears whole or not at all.
+    run : RunRecord
+        The run.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    environment = Environment(
+        loader=PackageLoader("citygrain", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, decimal=_decimal, thousands=_thousands)
+    page = environment.get_template("report.html.j2").render(
+        run=run,
+        held_out=run.assessment["superpixel"],
+        by_pixel=run.assessment["pixel"],
+        resubstitution=run.assessment.get("resubstitution"),
+        truth=run.assessment.get("truth"),
+        notes=run.assessment.get("notes", []),
+        areas=_areas(run),
+        facts=_facts(run),
+        pictures=_pictures(run),
+        config=json.dumps(run.config, indent=2, default=str, ensure_ascii=False),
+    )
+    write_text(path, page)
+
+
+def _pictures(run: RunRecord) -> dict[str, str]:
+    """Draw every figure of the report, as data addresses."""
+    geobox, matrix = run.scene.odc.geobox, run.assessment["superpixel"]["confusion"]["matrix"]
+    window = middle_window(run.scene.shape[1:], 160)
+    given, majority = "Reference as given", "Reference by superpixel"
+    references = {given: run.reference_pixel, majority: run.reference_superpixel}
+    pictures = {
+        "map": _address(figure_map(run.map_codes, run.legend, geobox)),
+        "scene": _address(figure_composite(run.scene), photograph=True),
+        "segments": _address(figure_segments(run.scene, run.segments, mark=window), photograph=True),
+        "crop": _address(figure_segments(run.scene, run.segments, crop=window), dpi=110),
+        "references": _address(figure_maps(references, run.legend, geobox, difference=(given, majority)), dpi=120),
+        "confidence": _address(figure_confidence(run.confidence, geobox)),
+        "errors": _address(figure_errors(run.map_codes, run.reference_pixel, run.split, geobox)),
+        "confusion": _address(figure_confusion(matrix, run.legend)),
+        "bars": _address(figure_class_bars(run.assessment["superpixel"]["per_class"])),
+    }
+    if run.history:
+        pictures["history"] = _address(figure_learning_curves(run.history))
+    if run.patches is not None and len(run.patches):
+        pictures["patches"] = _address(figure_patches(run.patches))
+    if run.steps:
+        pictures["times"] = _address(figure_times(run.steps))
+    return pictures
+
+
+def _address(figure: Figure, *, photograph: bool = False, dpi: float = 144) -> str:
+    kind = "jpg" if photograph else "png"
+    content = base64.b64encode(encode_figure(figure, kind, dpi=dpi)).decode("ascii")
+    return f"data:image/{'jpeg' if photograph else 'png'};base64,{content}"
+
+
+def _areas(run: RunRecord) -> list[dict[str, Any]]:
+    """Return pixels, share and hectares of each class on the map."""
+    counts = np.bincount(run.map_codes.ravel(), minlength=256)
+    total = int(counts[1:].sum())
+    metres = pixel_metres(run.scene.odc.geobox)
+    hectares = metres[0] * metres[1] / 10_000 if metres else None
+    return [
+        {
+            "name": c.name,
+            "color": c.color,
+            "pixels": int(counts[c.code]),
+            "share": counts[c.code] / total if total else None,
+            "hectares": None if hectares is None else float(counts[c.code] * hectares),
+        }
+        for c in run.legend
+    ]
+
+
+def _facts(run: RunRecord) -> list[tuple[str, str]]:
+    """Return what the scene is, in words."""
+    geobox, (height, width) = run.scene.odc.geobox, run.scene.shape[1:]
+    facts = [("Size", f"{width} × {height} pixels")]
+    if geobox is not None:
+        unit = "°" if geobox.crs is not None and geobox.crs.geographic else "m"
+        facts.append(("Pixel", f"{abs(geobox.resolution.x):g} {unit}"))
+        facts.append(("Coordinate system", str(geobox.crs)))
+    facts.append(("Bands", ", ".join(str(name) for name in run.scene.band.values)))
+    facts.append(("Picture", " ".join(natural_bands(run.scene)) + " as red, green, blue"))
+    facts.append(("Superpixels", _thousands(int(np.unique(run.segments[run.segments > 0]).size))))
+    return facts
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "undefined" if value is None or not np.isfinite(value) else f"{100 * value:.{digits}f}\u202f%"
+
+
+def _decimal(value: float | None, digits: int = 3) -> str:
+    return "undefined" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _thousands(value: float, digits: int = 0) -> str:
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
