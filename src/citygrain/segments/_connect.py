@@ -5,6 +5,8 @@ the tiles are joined; nothing here knows of tiles. All sums and means are intege
 nor that of the bands matters, and ties go to the part that comes first in reading order.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -157,33 +159,44 @@ def merge_fragments(borders: Int32, sums: Int64, smallest: int, largest: int, wa
     """Return for each part the one it is merged into.
 
     Parts below a size that doubles from 2 pixels join the adjacent part nearest in the mean features, until none
-    with a neighbour is below `smallest`. If more than `wanted` parts are left, the size grows further, never above
-    `largest`, and the least join until `wanted` are left. `sums` is used up.
+    with a neighbour is below `smallest`. While more than `wanted` parts are left, the size grows on in small steps,
+    never above `largest`. Only whole steps are taken: a count to be met exactly would tie far corners of the scene.
+    `sums` is used up.
     """
     parent = np.arange(len(sums), dtype=np.int32)
-    means = mean_features(sums)
-    count, limit = len(sums) - 1, min(2, smallest)
-    while True:
-        quota = count if limit <= smallest else count - wanted
-        if quota <= 0:
-            return parent
-        nearest = find_nearest(borders, sums, means, limit)
-        small = np.flatnonzero(nearest)
-        least_first = small[np.argsort(sums[small, -1], kind="stable")]
-        merged = join_nearest(parent, np.stack((least_first, nearest[least_first])), sums, means, quota)
-        borders = borders[: follow(borders, parent)]
-        count -= merged
-        if merged == 0:
-            if limit >= max(smallest, largest):
-                return parent
-            limit = min(2 * limit, smallest) if limit < smallest else min(limit + limit // 4 + 1, largest)
+    sizes, means = sums[:, -1].copy(), mean_features(sums)
+    count = len(sums) - 1
+    for limit in _sizes(smallest, largest):
+        if limit > smallest and count <= wanted:
+            break
+        merged = 1
+        while merged > 0:
+            nearest = find_nearest(borders, sizes, means, limit)
+            merged = join_nearest(parent, nearest, sums, sizes, means)
+            borders = borders[: follow(borders, parent)]
+            count -= merged
+            if limit != smallest:
+                break
+    return parent
+
+
+def _sizes(smallest: int, largest: int) -> Iterator[int]:
+    """Yield sizes that double up to `smallest` and then grow by a sixteenth up to `largest`."""
+    limit = min(2, smallest)
+    while limit < smallest:
+        yield limit
+        limit *= 2
+    limit = smallest
+    while limit <= largest:
+        yield limit
+        limit += limit // 16 + 1
 
 
 @compiled
-def mean_features(sums: Int64) -> Int64:
+def mean_features(sums: Int64) -> Int32:
     """Return the mean features (part, band) of the parts."""
     bands = sums.shape[1] - 1
-    means = np.zeros((sums.shape[0], bands), np.int64)
+    means = np.zeros((sums.shape[0], bands), np.int32)
     for part in range(1, sums.shape[0]):
         for band in range(bands):
             means[part, band] = FRACTION * sums[part, band] // sums[part, bands]
@@ -191,21 +204,20 @@ def mean_features(sums: Int64) -> Int64:
 
 
 @compiled
-def find_nearest(borders: Int32, sums: Int64, means: Int64, limit: int) -> Int32:
+def find_nearest(borders: Int32, sizes: Int64, means: Int32, limit: int) -> Int32:
     """Return for each part of less than `limit` pixels the adjacent part with the nearest mean, 0 for the others."""
-    nearest = np.zeros(means.shape[0], np.int32)
-    distance = np.empty(means.shape[0], np.int64)
-    bands = means.shape[1]
+    nearest = np.zeros(sizes.size, np.int32)
+    distance = np.empty(sizes.size, np.int64)
     for border in range(borders.shape[0]):
         one, other = borders[border, 0], borders[border, 1]
-        if sums[one, bands] >= limit and sums[other, bands] >= limit:
+        if sizes[one] >= limit and sizes[other] >= limit:
             continue
         apart = 0
-        for band in range(bands):
-            apart += (means[one, band] - means[other, band]) ** 2
+        for band in range(means.shape[1]):
+            apart += np.int64(means[one, band] - means[other, band]) ** 2
         for _ in range(2):
             one, other = other, one
-            if sums[one, bands] < limit and (
+            if sizes[one] < limit and (
                 nearest[one] == 0 or apart < distance[one] or (apart == distance[one] and other < nearest[one])
             ):
                 distance[one], nearest[one] = apart, other
@@ -213,21 +225,23 @@ def find_nearest(borders: Int32, sums: Int64, means: Int64, limit: int) -> Int32
 
 
 @compiled
-def join_nearest(parent: Int32, pairs: Int64, sums: Int64, means: Int64, quota: int) -> int:
-    """Join the pairs (2, n) of parts in their order, at most `quota` of them; return how many."""
+def join_nearest(parent: Int32, nearest: Int32, sums: Int64, sizes: Int64, means: Int32) -> int:
+    """Join each part with its nearest, where it has one; return how many joined. The order does not matter."""
     bands = means.shape[1]
     joined = 0
-    for pair in range(pairs.shape[1]):
-        one, other = _root(parent, pairs[0, pair]), _root(parent, pairs[1, pair])
-        if one == other or joined == quota:
+    for part in range(1, nearest.size):
+        if nearest[part] == 0:
             continue
-        keep, gone = min(one, other), max(one, other)
-        parent[gone] = keep
-        for column in range(bands + 1):
-            sums[keep, column] += sums[gone, column]
-        for band in range(bands):
-            means[keep, band] = FRACTION * sums[keep, band] // sums[keep, bands]
-        joined += 1
+        one, other = _root(parent, part), _root(parent, nearest[part])
+        if one != other:
+            keep, gone = min(one, other), max(one, other)
+            parent[gone] = keep
+            for column in range(bands + 1):
+                sums[keep, column] += sums[gone, column]
+            sizes[keep] = sums[keep, bands]
+            for band in range(bands):
+                means[keep, band] = FRACTION * sums[keep, band] // sizes[keep]
+            joined += 1
     return joined
 
 

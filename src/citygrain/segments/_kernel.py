@@ -58,7 +58,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 UInt8 = npt.NDArray[np.uint8]
 Edges = tuple[Int64, Int64]
-Centres = tuple[Int32, Int64, UInt8]
+Centres = tuple[Int16, Int64, UInt8]
 
 
 def compiled(function: Function) -> Function:
@@ -216,8 +216,11 @@ def _measure_space(distance: Int32, ys: Float32, xs: Float32, place: tuple[Any, 
 
 
 @compiled
-def _measure_features(distance: Int32, cell: Int16, mean: Int32) -> None:
-    """Add the squared distance in the features, four bands in a pass to spare the memory."""
+def _measure_features(distance: Int32, cell: Int16, mean: Int16) -> None:
+    """Add the squared distance in the features, four bands in a pass to spare the memory.
+
+    Differences fit in 16 bits, and said so they are multiplied at twice the speed.
+    """
     n, bands = distance.size, mean.size
     fours = bands - bands % 4
     for band in range(0, fours, 4):
@@ -226,13 +229,13 @@ def _measure_features(distance: Int32, cell: Int16, mean: Int32) -> None:
         c, d = cell[first + 2 * n : first + 3 * n], cell[first + 3 * n : first + 4 * n]
         ma, mb, mc, md = mean[band], mean[band + 1], mean[band + 2], mean[band + 3]
         for p in range(n):
-            da, db = np.int32(a[p] - ma), np.int32(b[p] - mb)
-            dc, dd = np.int32(c[p] - mc), np.int32(d[p] - md)
+            da, db = np.int32(np.int16(a[p] - ma)), np.int32(np.int16(b[p] - mb))
+            dc, dd = np.int32(np.int16(c[p] - mc)), np.int32(np.int16(d[p] - md))
             distance[p] += np.int32(da * da) + np.int32(db * db) + np.int32(dc * dc) + np.int32(dd * dd)
     for band in range(fours, bands):
         a, ma = cell[band * n : (band + 1) * n], mean[band]
         for p in range(n):
-            da = np.int32(a[p] - ma)
+            da = np.int32(np.int16(a[p] - ma))
             distance[p] += np.int32(da * da)
 
 
@@ -256,7 +259,7 @@ def accumulate(packed: Int16, before: UInt8, after: UInt8, edges: Edges) -> Int6
     sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
     room = _largest_room(edges)
     changed, old, new = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    local = np.empty((bands + 3, NO_SLOT + 1), np.int64)
+    local = np.empty((NO_SLOT + 1, bands + 3), np.int64)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
@@ -264,50 +267,44 @@ def accumulate(packed: Int16, before: UInt8, after: UInt8, edges: Edges) -> Int6
             n = padded(rows[i + 1] - rows[i], width)
             count = 0
             for p in range(n):
-                if before[at + p] != after[at + p]:
-                    changed[count] = p
-                    old[count], new[count] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
-                    count += 1
+                changed[count] = p
+                old[count], new[count] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
+                count += before[at + p] != after[at + p]  # without a jump
             if count > 0:
-                _sum_cell(local, packed[at * bands : (at + n) * bands], changed[:count], old, new)
-                _sum_places(local, changed[:count], (rows[i], columns[j], width), old, new)
+                cell = packed[at * bands : (at + n) * bands]
+                _sum_cell(local, cell, changed[:count], (rows[i], columns[j], width), (old, new))
                 for slot in range(9):
                     for column in range(bands + 3):
-                        sums[i + slot // 3, j + slot % 3, column] += local[column, slot]
+                        sums[i + slot // 3, j + slot % 3, column] += local[slot, column]
             at += n
     return sums
 
 
 @compiled
-def _sum_cell(local: Int64, cell: Int16, changed: Int64, old: Int64, new: Int64) -> None:
-    """Set the first rows of `local` (column, slot) to the changes of the features' sums."""
-    bands = local.shape[0] - 3
+def _sum_cell(
+    local: Int64, cell: Int16, changed: Int64, place: tuple[int, int, int], slots: tuple[Int64, Int64]
+) -> None:
+    """Set `local` (slot, column) to the changes of a cell's sums; `place` is its first row and column, and width."""
+    top, left, width = place
+    old, new = slots
+    bands = local.shape[1] - 3
     n = cell.size // bands
-    for band in range(bands):
-        sums, values = local[band], cell[band * n : (band + 1) * n]
-        for slot in range(sums.size):
-            sums[slot] = 0
-        for q in range(changed.size):
-            value = values[changed[q]]
-            sums[old[q]] -= value
-            sums[new[q]] += value
-
-
-@compiled
-def _sum_places(local: Int64, changed: Int64, cell: tuple[int, int, int], old: Int64, new: Int64) -> None:
-    """Set the last three rows of `local` to the changes of the sums of rows, columns and pixels."""
-    top, left, width = cell
-    ys, xs, pixels = local[-3], local[-2], local[-1]
-    for slot in range(pixels.size):
-        ys[slot], xs[slot], pixels[slot] = 0, 0, 0
+    for slot in range(local.shape[0]):
+        for column in range(local.shape[1]):
+            local[slot, column] = 0
     for q in range(changed.size):
-        y, x = top + changed[q] // width, left + changed[q] % width
-        ys[old[q]] -= y
-        ys[new[q]] += y
-        xs[old[q]] -= x
-        xs[new[q]] += x
-        pixels[old[q]] -= 1
-        pixels[new[q]] += 1
+        p, less, more = changed[q], local[old[q]], local[new[q]]
+        for band in range(bands):
+            value = cell[band * n + p]
+            less[band] -= value
+            more[band] += value
+        y, x = top + p // width, left + p % width
+        less[bands] -= y
+        more[bands] += y
+        less[bands + 1] -= x
+        more[bands + 1] += x
+        less[bands + 2] -= 1
+        more[bands + 2] += 1
 
 
 @compiled

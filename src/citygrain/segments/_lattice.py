@@ -68,7 +68,7 @@ class Centres:
     ----------
     sums : ndarray of int64, (i, j, band + 3)
         Sums over the members: features, rows, columns, pixels.
-    features : ndarray of int32, (i, j, band)
+    features : ndarray of int16, (i, j, band)
         Mean features.
     places : ndarray of int64, (i, j, 2)
         Mean row and column, in sub-pixels.
@@ -77,7 +77,7 @@ class Centres:
     """
 
     sums: Ints
-    features: npt.NDArray[np.int32]
+    features: npt.NDArray[np.int16]
     places: Ints
     states: npt.NDArray[np.uint8]
 
@@ -85,7 +85,7 @@ class Centres:
     def none(cls, shape: tuple[int, int], bands: int) -> "Centres":
         """Make the table of a lattice of `shape` cells, without members."""
         i, j = shape[0] + 2, shape[1] + 2
-        sums, features = np.zeros((i, j, bands + 3), np.int64), np.zeros((i, j, bands), np.int32)
+        sums, features = np.zeros((i, j, bands + 3), np.int64), np.zeros((i, j, bands), np.int16)
         return cls(sums, features, np.zeros((i, j, 2), np.int64), np.zeros((i, j), np.uint8))
 
     def part(self, tile: Tile) -> "Centres":
@@ -97,7 +97,7 @@ class Centres:
         """Return the centres after their sums have changed; one without members stays where it was."""
         n = np.maximum(self.sums[..., -1:], 1)
         members = self.sums[..., -1:] > 0
-        features = np.where(members, (2 * self.sums[..., :-3] + n) // (2 * n), self.features).astype(np.int32)
+        features = np.where(members, (2 * self.sums[..., :-3] + n) // (2 * n), self.features).astype(np.int16)
         places = np.where(members, (SUBPIXEL * self.sums[..., -3:-1] + n // 2) // n, self.places)
         stayed = (features == self.features).all(axis=-1) & (places == self.places).all(axis=-1) & (self.states > 0)
         states = np.where(stayed, 1, np.where(members[..., 0], MOVED, self.states)).astype(np.uint8)

@@ -21,8 +21,8 @@ __all__ = ["Scaling", "scale_features"]
 SAMPLE = 200_000
 """About as many pixels, on a fixed stride, tell the middle and width of each feature."""
 
-FINEST = 2**15 // RANGE - 1
-"""Steps per width that 16 bits hold."""
+FINEST = 2**15 // (2 * RANGE) - 1
+"""Steps per width at which differences fit in 16 bits."""
 
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
