@@ -1,9 +1,6 @@
 """Indices: the catalogue's formulas against a plain evaluation, names in every spelling, no data kept."""
 
 import logging
-import os
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +12,6 @@ from hypothesis import strategies as st
 from citygrain.errors import InputError
 from citygrain.features import indices
 from citygrain.features.indices import band_math, catalogue_name, find_band, spectral_index
-from citygrain.features.stack import compute_features
-from citygrain.scene.read import read_scene
 from citygrain.sensors import LANDSAT8, SENTINEL1, SENTINEL2, Sensor
 
 
@@ -93,7 +88,7 @@ def test_catalogue_names_whatever_the_case() -> None:
     assert catalogue_name("ndvi") == "NDVI"
     # Two indices differ by their case alone.
     assert {catalogue_name(name) for name in spyndex.indices} == set(spyndex.indices)
-    with pytest.raises(InputError, match="may be .* or .*; wanted: one of them"):
+    with pytest.raises(InputError, match=r"may be .* or .*; wanted: one of them"):
         catalogue_name("bai")
 
 
@@ -150,54 +145,3 @@ def test_blocks_do_not_show(height: int, width: int, block: int, name: str) -> N
     np.testing.assert_array_equal(cut, spectral_index(scene, name).values)
     top = spectral_index(scene[:, : height // 2 + 1, : width // 2 + 1], name).values
     np.testing.assert_array_equal(top, cut[: height // 2 + 1, : width // 2 + 1])
-
-
-# ---- the stack -------------------------------------------------------------------------------------------------
-
-
-def test_features_in_the_order_asked_for() -> None:
-    scene = toy()
-    features = compute_features(scene, ["swir", "ndvi", "B02", "(nir-red)/(nir+red)", "N"])
-    assert features.band.values.tolist() == ["B11", "NDVI", "B02", "(nir-red)/(nir+red)", "B08"]
-    assert features.dims == ("band", "y", "x")
-    assert features.dtype == np.float32
-    assert features.attrs == scene.attrs
-    assert "y" in features.coords
-    np.testing.assert_array_equal(features.values[0], scene.sel(band="B11"))
-    np.testing.assert_array_equal(features.values[1], features.values[3])
-
-
-def test_a_band_wins_over_the_index_of_its_name() -> None:
-    scene = toy().sel(band=["B04", "B08"])
-    scene = scene.assign_coords(band=["B04", "NDVI"])
-    features = compute_features(scene, ["ndvi"])
-    np.testing.assert_array_equal(features.values[0], scene.sel(band="NDVI"))
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        ([], "no features were asked for"),
-        (["B02", "blue"], "feature B02 comes twice"),
-        (["B13"], "feature 'B13' is no band of the scene"),
-        (["NVDI"], "perhaps .*NDVI"),
-        (["nir/"], "is no formula"),
-        (["nir.real"], "holds an attribute"),
-    ],
-)
-def test_features_that_cannot_be(names: list[str], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        compute_features(toy(), names)
-
-
-def test_real_scenes() -> None:
-    folder = Path(os.environ.get("CITYGRAIN_DATA", Path(__file__).parents[2] / "../shared/data")) / "scenes"
-    if not folder.is_dir():
-        pytest.skip(f"no real scenes at {folder} (set CITYGRAIN_DATA)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        scene = read_scene(folder / "leipzig/s2_2021.tif")
-        features = compute_features(scene, ["NDVI", "(nir-red)/(nir+red)", "MNDWI"])
-    np.testing.assert_allclose(features.values[0], features.values[1], atol=1e-5)
-    assert features.odc.geobox == scene.odc.geobox
-    assert np.isfinite(features.values).all()

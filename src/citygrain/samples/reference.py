@@ -34,9 +34,10 @@ logger = logging.getLogger(__name__)
 IntBand = npt.NDArray[np.int32]
 CodeBand = npt.NDArray[np.uint8]
 
-_OUTSIDE = -(2**31)
-"""Marks pixels beyond the reference while codes are still the file's; the next number marks unlabelled ones."""
-_LARGEST = 2**24
+_LARGEST = 2**23 - 1
+"""GDAL's majority passes through float32, which is exact up to here."""
+_OUTSIDE, _UNLABELLED = -(2**24), -(2**23)
+"""Mark pixels beyond the reference, and unlabelled ones in it, while codes are still the file's."""
 _MARGIN = 4
 _FINER = 1.1
 """Reference pixels smaller than the scene's by this factor are gathered by majority."""
@@ -173,7 +174,7 @@ def _from_raster(path: Path, geobox: GeoBox, table: CodeTable, layer: str | None
         band = _band(source, layer, path.name)
         _refuse_named_nodata(source.nodatavals[band - 1], table, path.name)
         values = _on_grid(source, band, geobox, path.name)
-    found, counts = np.unique(values[values > _OUTSIDE + 1], return_counts=True)
+    found, counts = np.unique(values[values > _UNLABELLED], return_counts=True)
     table.check(dict(zip(map(str, found.tolist()), counts.tolist(), strict=True)), what="pixels", file=path.name)
     codes = np.zeros(geobox.shape, np.uint8)
     for value in found.tolist():
@@ -277,7 +278,7 @@ def _whole_numbers(source: rasterio.DatasetReader, band: int, window: windows.Wi
         raise InputError(f"{file} holds numbers that are no class codes", wanted="whole numbers")
     values: IntBand = raw.astype(np.int32)
     # A value of its own rather than GDAL's nodata: a pixel that is mostly unlabelled stays unlabelled.
-    values[unlabelled] = _OUTSIDE + 1
+    values[unlabelled] = _UNLABELLED
     return values
 
 

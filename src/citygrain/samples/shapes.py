@@ -29,7 +29,7 @@ def is_vector(path: Path) -> bool:
     try:
         return len(pyogrio.list_layers(path)) > 0
     except DataSourceError:
-        return path.suffix.lower() != ".gpkg"
+        return True  # reading it says why it cannot be
 
 
 def read_shapes(path: Path, geobox: GeoBox, *, field: str | None, layer: str | None) -> gpd.GeoDataFrame:
@@ -65,7 +65,7 @@ def read_shapes(path: Path, geobox: GeoBox, *, field: str | None, layer: str | N
     bounds = geobox.boundingbox
     spans = frame.bounds
     meets = (spans.minx < bounds.right) & (spans.maxx >= bounds.left)
-    inside = frame[meets & (spans.miny < bounds.top) & (spans.maxy >= bounds.bottom)]
+    inside = frame[meets & (spans.miny <= bounds.top) & (spans.maxy > bounds.bottom)]
     if inside.empty:
         raise InputError(
             f"{path.name} does not meet the scene: it spans {spoken_extent(frame.total_bounds)}",

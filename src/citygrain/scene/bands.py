@@ -117,8 +117,9 @@ def _named(name: str, layer: Layer, sensor: Sensor) -> NamedLayer:
 
 
 def _index_name(name: str) -> str:
-    known = {index.upper(): index for index in spyndex.indices}
-    return str(known.get(name.strip().upper(), name.strip()))
+    name = name.strip()
+    spellings = [str(index) for index in spyndex.indices if index.upper() == name.upper()]
+    return spellings[0] if len(spellings) == 1 and name not in spellings else name
 
 
 def _file_name(layer: Layer, sensor: Sensor) -> str | None:
