@@ -212,7 +212,7 @@ def find_nearest(borders: Int32, sizes: Int64, means: Int32, limit: int) -> Int3
         one, other = borders[border, 0], borders[border, 1]
         if sizes[one] >= limit and sizes[other] >= limit:
             continue
-        apart = 0
+        apart = np.int64(0)
         for band in range(means.shape[1]):
             apart += np.int64(means[one, band] - means[other, band]) ** 2
         for _ in range(2):

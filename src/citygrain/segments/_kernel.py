@@ -5,7 +5,7 @@ the tile, nor the thread, nor the order of the bands can change a bit. The funct
 uncompiled too (``assign.py_func``); nothing is compiled at import.
 
 A *block* is a rectangle of whole lattice cells. Its pixels are stored cell after cell, in a cell band after band, in
-a band row after row, filled up to a multiple of 32: all pixels of a cell share the same nine candidate centres, so
+a band row after row, filled up to a multiple of 16: all pixels of a cell share the same nine candidate centres, so
 the innermost loops run over a few hundred neighbouring numbers and fill the processor's vectors.
 """
 
@@ -25,10 +25,12 @@ __all__ = [
     "accumulate",
     "assign",
     "compiled",
+    "mean_cells",
     "pack",
     "padded",
     "paint",
     "start",
+    "sum_cells",
 ]
 
 NO_DATA = 255
@@ -68,8 +70,8 @@ def compiled(function: Function) -> Function:
 
 @compiled
 def padded(height: int, width: int) -> int:
-    """Return the room that a cell takes: its pixels, filled up to a multiple of 32."""
-    return (height * width + 31) & ~31
+    """Return the room that a cell takes: its pixels, filled up to a multiple of 16."""
+    return (height * width + 15) & ~15
 
 
 @compiled
@@ -149,28 +151,31 @@ def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: 
     room, bands = _largest_room(edges), means.shape[2]
     best, distance = np.empty(room, np.int32), np.empty(room, np.int32)
     ys, xs = np.empty(room, np.float32), np.empty(room, np.float32)
-    at = 0
+    at, laid_out = 0, 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             width = columns[j + 1] - columns[j]
             n = padded(rows[i + 1] - rows[i], width)
             if _any_moved(states, i, j):
                 cell = packed[at * bands : (at + n) * bands]
-                _lay_out(ys, xs, width, n)
+                near, apart = best[:n], distance[:n]
+                if width != laid_out:
+                    _lay_out(ys, xs, width)
+                    laid_out = width
                 for p in range(n):
-                    best[p] = FARTHEST
+                    near[p] = FARTHEST
                 for slot in range(9):
                     di, dj = i + slot // 3, j + slot % 3
                     if states[di, dj] == 0:
                         continue
                     y = np.float32(places[di, dj, 0] - SUBPIXEL * rows[i]) / np.float32(SUBPIXEL)
                     x = np.float32(places[di, dj, 1] - SUBPIXEL * columns[j]) / np.float32(SUBPIXEL)
-                    _measure_space(distance[:n], ys, xs, (y, x), np.float32(weight))
-                    _measure_features(distance[:n], cell, means[di, dj])
-                    _keep_nearest(best[:n], distance, slot)
+                    _measure_space(apart, ys, xs, (y, x), np.float32(weight))
+                    _measure_features(apart, cell, means, (di, dj))
+                    _keep_nearest(near, apart, slot)
                 for p in range(n):
                     if slots[at + p] != NO_DATA:
-                        found[at + p] = best[p] & 15
+                        found[at + p] = near[p] & 15
             at += n
     return found
 
@@ -196,10 +201,10 @@ def _any_moved(states: UInt8, i: int, j: int) -> bool:
 
 
 @compiled
-def _lay_out(ys: Float32, xs: Float32, width: int, n: int) -> None:
+def _lay_out(ys: Float32, xs: Float32, width: int) -> None:
     """Write the row and column of each pixel of a cell."""
     y, x = 0, 0
-    for p in range(n):
+    for p in range(ys.size):
         ys[p], xs[p] = y, x
         x += 1
         if x == width:
@@ -216,24 +221,26 @@ def _measure_space(distance: Int32, ys: Float32, xs: Float32, place: tuple[Any, 
 
 
 @compiled
-def _measure_features(distance: Int32, cell: Int16, mean: Int16) -> None:
+def _measure_features(distance: Int32, cell: Int16, means: Int16, at: tuple[int, int]) -> None:
     """Add the squared distance in the features, four bands in a pass to spare the memory.
 
     Differences fit in 16 bits, and said so they are multiplied at twice the speed.
     """
-    n, bands = distance.size, mean.size
+    i, j = at
+    n, bands = distance.size, means.shape[2]
     fours = bands - bands % 4
     for band in range(0, fours, 4):
         first = band * n
         a, b = cell[first : first + n], cell[first + n : first + 2 * n]
         c, d = cell[first + 2 * n : first + 3 * n], cell[first + 3 * n : first + 4 * n]
-        ma, mb, mc, md = mean[band], mean[band + 1], mean[band + 2], mean[band + 3]
+        ma, mb = means[i, j, band], means[i, j, band + 1]
+        mc, md = means[i, j, band + 2], means[i, j, band + 3]
         for p in range(n):
             da, db = np.int32(np.int16(a[p] - ma)), np.int32(np.int16(b[p] - mb))
             dc, dd = np.int32(np.int16(c[p] - mc)), np.int32(np.int16(d[p] - md))
             distance[p] += np.int32(da * da) + np.int32(db * db) + np.int32(dc * dc) + np.int32(dd * dd)
     for band in range(fours, bands):
-        a, ma = cell[band * n : (band + 1) * n], mean[band]
+        a, ma = cell[band * n : (band + 1) * n], means[i, j, band]
         for p in range(n):
             da = np.int32(np.int16(a[p] - ma))
             distance[p] += np.int32(da * da)
@@ -245,6 +252,32 @@ def _keep_nearest(best: Int32, distance: Int32, slot: int) -> None:
     for p in range(best.size):
         key = np.int32((distance[p] & np.int32(-16)) | slot)
         best[p] = key if key < best[p] else best[p]
+
+
+@compiled
+def sum_cells(packed: Int16, slots: UInt8, edges: Edges) -> Int64:
+    """Return the sums of a block whose pixels with data are all in their own cells, as `accumulate` does."""
+    rows, columns = edges
+    bands = packed.size // slots.size
+    sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
+    at = 0
+    for i in range(rows.size - 1):
+        for j in range(columns.size - 1):
+            height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
+            n = padded(height, width)
+            for band in range(bands):
+                total = 0
+                for value in packed[at * bands + band * n : at * bands + (band + 1) * n]:
+                    total += value  # 0 where there is no data
+                sums[i + 1, j + 1, band] = total
+            for y in range(height):
+                for x in range(width):
+                    if slots[at + y * width + x] != NO_DATA:
+                        sums[i + 1, j + 1, bands] += rows[i] + y
+                        sums[i + 1, j + 1, bands + 1] += columns[j] + x
+                        sums[i + 1, j + 1, bands + 2] += 1
+            at += n
+    return sums
 
 
 @compiled
@@ -305,6 +338,20 @@ def _sum_cell(
         more[bands + 1] += x
         less[bands + 2] -= 1
         more[bands + 2] += 1
+
+
+@compiled
+def mean_cells(sums: Int64, old_means: Int16, old_places: Int64, means: Int16, places: Int64) -> None:
+    """Write the mean features and places of each centre; one without members keeps the old ones."""
+    bands = means.shape[2]
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            n = sums[i, j, bands + 2]
+            for band in range(bands):
+                means[i, j, band] = (2 * sums[i, j, band] + n) // (2 * n) if n > 0 else old_means[i, j, band]
+            for axis in range(2):
+                total = SUBPIXEL * sums[i, j, bands + axis]
+                places[i, j, axis] = (total + n // 2) // n if n > 0 else old_places[i, j, axis]
 
 
 @compiled

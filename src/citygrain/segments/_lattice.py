@@ -6,7 +6,7 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from citygrain.segments._kernel import MOVED, SUBPIXEL
+from citygrain.segments._kernel import MOVED, mean_cells
 from citygrain.tiles import Tile, tile_grid
 
 __all__ = ["Centres", "Lattice", "lay_lattice"]
@@ -95,10 +95,9 @@ class Centres:
 
     def moved(self) -> "Centres":
         """Return the centres after their sums have changed; one without members stays where it was."""
-        n = np.maximum(self.sums[..., -1:], 1)
         members = self.sums[..., -1:] > 0
-        features = np.where(members, (2 * self.sums[..., :-3] + n) // (2 * n), self.features).astype(np.int16)
-        places = np.where(members, (SUBPIXEL * self.sums[..., -3:-1] + n // 2) // n, self.places)
+        features, places = np.empty_like(self.features), np.empty_like(self.places)
+        mean_cells(self.sums, self.features, self.places, features, places)
         stayed = (features == self.features).all(axis=-1) & (places == self.places).all(axis=-1) & (self.states > 0)
         states = np.where(stayed, 1, np.where(members[..., 0], MOVED, self.states)).astype(np.uint8)
         return Centres(self.sums, features, places, states)

@@ -18,7 +18,7 @@ from citygrain.segments._kernel import RANGE
 
 __all__ = ["Scaling", "scale_features"]
 
-SAMPLE = 200_000
+SAMPLE = 100_000
 """About as many pixels, on a fixed stride, tell the middle and width of each feature."""
 
 FINEST = 2**15 // (2 * RANGE) - 1

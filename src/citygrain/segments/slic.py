@@ -200,8 +200,7 @@ def _iterate(
 ) -> list[_Block]:
     """Assign and sum tile by tile, move the centres, repeat; return the blocks with their last slots."""
     for block in blocks:
-        nothing = np.full_like(block.slots, _kernel.NO_DATA)
-        centres.part(block.tile).sums[...] += _change(block, nothing, block.slots)
+        centres.part(block.tile).sums[...] += _kernel.sum_cells(block.packed, block.slots, block.edges)
     for done in range(1, iterations + 1):
         centres = centres.moved()
         found = assign([(block, centres.part(block.tile)) for block in blocks])
@@ -224,11 +223,7 @@ def _assign_block(weight: float, item: tuple[_Block, Centres]) -> tuple[npt.NDAr
         np.ascontiguousarray(centres.states),
     )
     slots = _kernel.assign(block.packed, block.slots, block.edges, table, weight)
-    return slots, _change(block, block.slots, slots)
-
-
-def _change(block: _Block, before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Ints:
-    return _kernel.accumulate(block.packed, before, after, block.edges)
+    return slots, _kernel.accumulate(block.packed, block.slots, slots, block.edges)
 
 
 def _connect_blocks(blocks: list[_Block], lattice: Lattice, bands: int) -> tuple[npt.NDArray[np.int32], int]:
