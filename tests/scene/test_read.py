@@ -231,6 +231,16 @@ def test_digital_numbers_stay_as_they_are(tmp_path: Path) -> None:
     assert scene.attrs["units"] == "digital numbers"
 
 
+def test_radar_is_no_reflectance_and_its_zeros_are_gaps(tmp_path: Path) -> None:
+    power = np.random.default_rng(0).uniform(0.01, 30, (2, 5, 6)).astype(np.float32)
+    power[0, 0, 0] = 0
+    scene = read_scene(write_tif(tmp_path / "s1.tif", power, names=["VV", "vh"], nodata=0), sensor="sentinel-1")
+    assert scene.band.values.tolist() == ["VV", "VH"]
+    assert (scene.attrs["units"], scene.attrs["scale"]) == ("digital numbers", 1)
+    assert np.isnan(scene.values[0, 0, 0])
+    np.testing.assert_array_equal(scene.values[1], power[1])
+
+
 @pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf")])
 def test_impossible_scale_is_refused(tmp_path: Path, scale: float) -> None:
     with pytest.raises(InputError, match="wanted: a scale above 0"):
