@@ -173,6 +173,7 @@ def draw_outlines(picture: Picture, labels: npt.NDArray[Any], *, size: int = 960
     border = np.zeros(wide.shape, bool)
     border[1:] |= wide[1:] != wide[:-1]
     border[:, 1:] |= wide[:, 1:] != wide[:, :-1]
+    opacity *= min(1.0, 0.22 / max(float(border.mean()), 1e-6))  # many small ones must not hide the ground
     large[border] = np.rint(opacity * np.array(_OUTLINE) + (1 - opacity) * large[border]).astype(np.uint8)
     return np.asarray(large)
 
@@ -210,14 +211,15 @@ def furnish_map(axes: Axes, shape: tuple[int, int], geobox: GeoBox | None, *, pa
     axes.text(left + span / 2, bottom - 0.012 * shape[0], text, ha="center", va="bottom", fontsize=8, path_effects=halo)
     axes.annotate(
         "N",
-        xy=(0.955, 0.975),
-        xytext=(0.955, 0.895),
+        xy=(0.96, 0.98),
+        xytext=(0, -21),
         xycoords="axes fraction",
+        textcoords="offset points",
         ha="center",
         va="center",
-        fontsize=9,
+        fontsize=8,
         fontweight="bold",
-        arrowprops={"arrowstyle": "-|>", "color": "#111111", "lw": 1.3, "path_effects": halo},
+        arrowprops={"arrowstyle": "-|>", "color": "#111111", "lw": 1.2, "path_effects": halo, "shrinkB": 0},
         path_effects=halo,
     )
 

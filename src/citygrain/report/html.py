@@ -146,11 +146,12 @@ def _pictures(run: RunRecord) -> dict[str, str]:
     window = middle_window(run.scene.shape[1:], 160)
     given, majority = "Reference as given", "Reference by superpixel"
     references = {given: run.reference_pixel, majority: run.reference_superpixel}
+    outlined = figure_segments(run.scene, run.segments, mark=window, width=4.6)
     pictures = {
         "map": _address(figure_map(run.map_codes, run.legend, geobox)),
         "scene": _address(figure_composite(run.scene), photograph=True),
-        "segments": _address(figure_segments(run.scene, run.segments, mark=window), photograph=True),
-        "crop": _address(figure_segments(run.scene, run.segments, crop=window), dpi=110),
+        "segments": _address(outlined, dpi=220, photograph=True),
+        "crop": _address(figure_segments(run.scene, run.segments, crop=window, width=4.6), dpi=220),
         "references": _address(figure_maps(references, run.legend, geobox, difference=(given, majority)), dpi=120),
         "confidence": _address(figure_confidence(run.confidence, geobox)),
         "errors": _address(figure_errors(run.map_codes, run.reference_pixel, run.split, geobox)),
@@ -195,12 +196,14 @@ def _facts(run: RunRecord) -> list[tuple[str, str]]:
     geobox, (height, width) = run.scene.odc.geobox, run.scene.shape[1:]
     facts = [("Size", f"{width} × {height} pixels")]
     if geobox is not None:
-        unit = "°" if geobox.crs is not None and geobox.crs.geographic else "m"
-        facts.append(("Pixel", f"{abs(geobox.resolution.x):g} {unit}"))
-        facts.append(("Coordinate system", str(geobox.crs)))
+        geographic = geobox.crs is not None and geobox.crs.geographic
+        facts.append(("Pixel", f"{abs(geobox.resolution.x):g} {'°' if geographic else 'm'}"))
+        if geobox.crs is not None:
+            code = f" (EPSG:{geobox.crs.epsg})" if geobox.crs.epsg else ""
+            facts.append(("Coordinate system", f"{geobox.crs.proj.name}{code}"))
     facts.append(("Bands", ", ".join(str(name) for name in run.scene.band.values)))
     facts.append(("Picture", " ".join(natural_bands(run.scene)) + " as red, green, blue"))
-    facts.append(("Superpixels", _thousands(int(np.unique(run.segments[run.segments > 0]).size))))
+    facts.append(("Superpixels", _thousands(int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])))))
     return facts
 
 

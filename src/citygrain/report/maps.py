@@ -80,6 +80,7 @@ def figure_segments(
     crop: Tile | None = None,
     mark: Tile | None = None,
     bands: Sequence[str] | None = None,
+    width: float = _WIDTH,
 ) -> Figure:
     """Draw the outlines of superpixels over the scene.
 
@@ -95,10 +96,12 @@ def figure_segments(
         Frame this window.
     bands : sequence of str, optional
         Bands for red, green and blue.
+    width : float
+        Inches.
     """
     chosen = tuple(bands) if bands else natural_bands(scene)
     picture = _outlined(scene, labels, chosen, crop)
-    figure = _page(picture.shape[:2], under=0.05)
+    figure = _page(picture.shape[:2], under=0.05, width=width)
     axes = figure.add_subplot()
     _show(axes, picture, scene.odc.geobox, part=crop)
     if mark is not None:
@@ -161,9 +164,10 @@ def figure_map(codes: Codes, legend: Legend, geobox: GeoBox | None = None) -> Fi
     geobox : GeoBox, optional
         Geometry, for scale bar and north arrow.
     """
+    present = np.bincount(codes.ravel(), minlength=256) > 0
     figure = _page(codes.shape, under=0.45)
     _show(figure.add_subplot(), color_codes(thin(codes), legend), geobox)
-    _legend(figure, [(c.name, c.color) for c in legend if (codes == c.code).any()])
+    _legend(figure, [(c.name, c.color) for c in legend if present[c.code]])
     return figure
 
 
@@ -270,10 +274,10 @@ def middle_window(shape: tuple[int, ...], side: int) -> Tile:
     return Tile((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
 
 
-def _page(shape: tuple[int, ...], *, under: float) -> Figure:
+def _page(shape: tuple[int, ...], *, under: float, width: float = _WIDTH) -> Figure:
     """Return a figure for a map of this shape, with `under` inches for what stands around it."""
-    height = min(_WIDTH * shape[0] / shape[1], 1.25 * _WIDTH)
-    return new_figure(_WIDTH, height + under)
+    height = min(width * shape[0] / shape[1], 1.25 * width)
+    return new_figure(width, height + under)
 
 
 def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | None = None) -> None:

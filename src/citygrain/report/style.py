@@ -54,7 +54,6 @@ _SHEET: dict[str, Any] = {
     "axes.titlelocation": "left",
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
-    "figure.constrained_layout.use": True,
     "figure.dpi": 150,
     "figure.facecolor": "white",
     "font.family": ["DejaVu Sans"],
@@ -101,7 +100,7 @@ def _sheet() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` x `height` inches that belongs to nobody but the caller."""
-    return Figure(figsize=(width, height))
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def encode_figure(figure: Figure, kind: str = "png", *, dpi: float = 150) -> bytes:
@@ -127,6 +126,10 @@ def encode_figure(figure: Figure, kind: str = "png", *, dpi: float = 150) -> byt
     target = io.BytesIO()
     with _sheet(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box: better than no figure
+        engine = figure.get_layout_engine()
+        if engine is not None:  # laid out once, or matplotlib would resample every picture twice
+            engine.execute(figure)
+            figure.set_layout_engine(None)
         figure.savefig(target, format=kind, dpi=dpi, **unsaid[kind])
     return target.getvalue()
 
