@@ -83,7 +83,7 @@ def test_plain_python_gives_the_same(tmp_path):
         "scene = xr.DataArray(np.load(sys.argv[1]), dims=('band', 'y', 'x'));"
         "print(json.dumps(superpixels(scene, n_segments=12, iterations=3, tile=10).values.tolist()))"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "scene.npy")]
+    command = [sys.executable, "-W", "error::RuntimeWarning", "-c", script, str(tmp_path / "scene.npy")]
     done = subprocess.run(
         command, env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True
     )

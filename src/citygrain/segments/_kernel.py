@@ -266,7 +266,7 @@ def sum_cells(packed: Int16, slots: UInt8, edges: Edges) -> Int64:
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
             n = padded(height, width)
             for band in range(bands):
-                total = 0
+                total = np.int64(0)
                 for value in packed[at * bands + band * n : at * bands + (band + 1) * n]:
                     total += value  # 0 where there is no data
                 sums[i + 1, j + 1, band] = total
@@ -300,9 +300,10 @@ def accumulate(packed: Int16, before: UInt8, after: UInt8, edges: Edges) -> Int6
             n = padded(rows[i + 1] - rows[i], width)
             count = 0
             for p in range(n):
-                changed[count] = p
-                old[count], new[count] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
-                count += before[at + p] != after[at + p]  # without a jump
+                if before[at + p] != after[at + p]:
+                    changed[count] = p
+                    old[count], new[count] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
+                    count += 1
             if count > 0:
                 cell = packed[at * bands : (at + n) * bands]
                 _sum_cell(local, cell, changed[:count], (rows[i], columns[j], width), (old, new))

@@ -18,8 +18,8 @@ from citygrain.segments._kernel import RANGE
 
 __all__ = ["Scaling", "scale_features"]
 
-SAMPLE = 100_000
-"""About as many pixels, on a fixed stride, tell the middle and width of each feature."""
+SAMPLE = 40_000
+"""At least so many pixels (all of a smaller scene), on a fixed stride, tell the middle and width of each feature."""
 
 FINEST = 2**15 // (2 * RANGE) - 1
 """Steps per width at which differences fit in 16 bits."""
