@@ -4,10 +4,10 @@ Trees are saved by skops, which stores data and no code, in an archive whose byt
 """
 
 import io
+import itertools
 import json
-import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -58,6 +58,8 @@ class ForestClassifier:
         How the rows were made; travels in the card.
     licence : str
         Licence of the model.
+    trees : int
+        Number of trees; 0 = the recipe's own.
     """
 
     recipe: str = "default"
@@ -66,12 +68,14 @@ class ForestClassifier:
     units: str = "reflectance"
     preparation: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "unspecified"
+    trees: int = 0
     _card: ModelCard | None = field(default=None, repr=False)
     _forest: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.recipe not in _TREES:
             raise InputError(f"recipe {self.recipe!r} of a forest", wanted=f"one of {', '.join(_TREES)}")
+        self.trees = self.trees or _TREES[self.recipe]
 
     @property
     def card(self) -> ModelCard:
@@ -171,13 +175,14 @@ class ForestClassifier:
                 raise InputError(f"{folder / _WEIGHTS} holds {', '.join(sorted(strange))}", wanted="trees only")
             forest = skops.io.loads(data, trusted=_TRUSTED)
             model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
+            model.trees = len(forest.estimators_)
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(f"the forest in {folder} is damaged: {error}", mend="train it again") from None
         model._card, model._forest = card, forest
         return model
 
     def _plant(self) -> Any:
-        settings = {"n_estimators": _TREES[self.recipe], "random_state": self.seed, "n_jobs": self.threads or 1}
+        settings = {"n_estimators": self.trees, "random_state": self.seed, "n_jobs": self.threads or 1}
         if self.recipe == "course":
             return RandomForestClassifier(**settings)
         return ExtraTreesClassifier(**settings, min_samples_leaf=2)
@@ -192,7 +197,7 @@ class ForestClassifier:
         return ModelCard(
             kind="forest",
             network="random-forest" if self.recipe == "course" else "extra-trees",
-            recipe={"name": self.recipe, "trees": _TREES[self.recipe]},
+            recipe={"name": self.recipe, "trees": self.trees},
             parameters=parameters,
             features=train.features,
             input_shape=tuple(int(side) for side in train.x.shape[1:]),
@@ -221,16 +226,25 @@ def _settle(archive: bytes) -> bytes:
     """
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w") as target:
-        schema = source.read("schema.json").decode()
-        numbers: dict[str, int] = {}
-        for address in re.findall(r'"(?:__id__": |file": ")(\d+)', schema):
-            numbers.setdefault(address, len(numbers))
-        schema = re.sub(r'("__id__": |"file": ")(\d+)', lambda m: f"{m[1]}{numbers[m[2]]}", schema)
-        files = sorted((numbers[name.removesuffix(".npy")], name) for name in source.namelist() if name != "schema.json")
-        _put(target, "schema.json", json.dumps(json.loads(schema), separators=(",", ":")).encode())
-        for number, name in files:
-            _put(target, f"{number}.npy", _without_padding(source.read(name)))
+        schema = json.loads(source.read("schema.json"))
+        files = list(_renumber(schema, itertools.count()))
+        _put(target, "schema.json", json.dumps(schema, separators=(",", ":")).encode())
+        for new, old in files:
+            _put(target, new, _without_padding(source.read(old)))
     return out.getvalue()
+
+
+def _renumber(node: Any, count: Iterator[int]) -> Iterator[tuple[str, str]]:
+    """Number the nodes of a skops schema in reading order; give the new and old name of each file."""
+    if isinstance(node, dict):
+        if "__id__" in node:
+            node["__id__"] = next(count)
+        if "file" in node:
+            old, node["file"] = str(node["file"]), f"{node['__id__']}.npy"
+            yield node["file"], old
+    parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for part in parts:
+        yield from _renumber(part, count)
 
 
 def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
@@ -243,9 +257,10 @@ def _without_padding(content: bytes) -> bytes:
     table = np.load(io.BytesIO(content), allow_pickle=False)
     if table.dtype.names is None:
         return content
-    clean = np.zeros_like(table)
-    for name in table.dtype.names:
-        clean[name] = table[name]
-    out = io.BytesIO()
-    np.save(out, clean, allow_pickle=False)
-    return out.getvalue()
+    raw = np.zeros((table.size, table.dtype.itemsize), np.uint8)
+    kept = np.zeros(table.dtype.itemsize, bool)
+    for kind, offset, *_ in (table.dtype.fields or {}).values():
+        kept[offset : offset + kind.itemsize] = True
+    start = len(content) - raw.size  # the header stays as NumPy wrote it
+    raw[:, kept] = np.frombuffer(content, np.uint8, offset=start).reshape(raw.shape)[:, kept]
+    return content[:start] + raw.tobytes()

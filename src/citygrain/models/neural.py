@@ -29,17 +29,18 @@ from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import batches, labelled, same_features, spread_columns
 from citygrain.models.feed import Feed, prepare
 from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation
+from citygrain.models.parallel import workers
 from citygrain.models.precision import autocast, bf16_pays
 from citygrain.models.recipe import Recipe
 from citygrain.models.store import read_weights, write_model
-from citygrain.models.training import Hooks, Job, Training, run_training, torch_settings
+from citygrain.models.training import Hooks, Job, Training, run_training
 from citygrain.samples.samples import Samples
 
 __all__ = ["NeuralClassifier"]
 
 _log = logging.getLogger(__name__)
 _WEIGHTS = "weights.safetensors"
-_BATCH = 512
+_BATCH = 256
 
 
 @dataclass
@@ -55,9 +56,9 @@ class NeuralClassifier:
     recipe : Recipe
         How it is trained.
     seed : int
-        Source of every draw: same rows and seed, same bytes (with the same number of threads).
+        Source of every draw: same rows and seed, same bytes.
     threads : int or None
-        Threads of training and prediction; None = PyTorch's choice.
+        Threads of training (at most two are used) and prediction; None = PyTorch's choice. The bits do not depend on it.
     units : str
         Units of the features.
     preparation : mapping
@@ -133,12 +134,14 @@ class NeuralClassifier:
             same_features(train, valid)
             known = valid[np.isin(valid.y, train.legend.values[list(card.present)])]
             feeds += [self._feed(known, card, seed=None)] if len(known) else []
-        with torch_settings(self.threads):
+        with workers(self.threads) as over:
             torch.manual_seed(self.seed)
             network = self._build(card)
             job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks)
             training = Training(network, self.recipe, feeds[0], job=job)
+            training.over = over
             run_training(training, feeds[1] if len(feeds) > 1 else None)
+        training.over = map  # the threads are gone
         size = sum(p.numel() for p in network.parameters())
         self._module = network.eval()
         self._card = replace(card, history=training.history, epochs=len(training.history), parameters=size)
@@ -160,10 +163,15 @@ class NeuralClassifier:
         card, network = self.card, self.module_
         normalisation = Normalisation.from_dict(card.normalisation)
         out = np.zeros((int(x.shape[0]), len(card.legend)), np.float32)
-        with torch_settings(self.threads), torch.inference_mode():
-            for rows, values in batches(x, card, size=_BATCH):
-                learned = self._views(network, prepare(values, normalisation, half=self._half))
-                out[rows] = spread_columns(learned.numpy(), card)
+
+        def judge(batch: tuple[slice, npt.NDArray[np.float32]]) -> tuple[slice, npt.NDArray[np.float32]]:
+            with torch.inference_mode():
+                learned = self._views(network, prepare(batch[1], normalisation, half=self._half))
+            return batch[0], spread_columns(learned.numpy(), card)
+
+        with workers(self.threads) as over:
+            for rows, probabilities in over(judge, batches(x, card, size=_BATCH)):
+                out[rows] = probabilities
         return out
 
     def predict(self, x: Any) -> npt.NDArray[np.uint8]:

@@ -28,5 +28,8 @@ def bf16_pays() -> bool:
 
 
 def autocast(bf16: bool) -> AbstractContextManager[object]:
-    """Return the context in which a network runs: bfloat16 for the products, or nothing special."""
-    return torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
+    """Return the context in which a network runs: bfloat16 for the products, or nothing special.
+
+    Each weight is used once, so no cast is kept: threads would share it.
+    """
+    return torch.autocast("cpu", torch.bfloat16, cache_enabled=False) if bf16 else nullcontext()

@@ -11,9 +11,7 @@ _CENTRE = 7
 """Side in pixels of the centre square that stands for the superpixel where its mask is not known."""
 
 
-def patch_statistics(
-    patches: npt.NDArray[np.float32], features: tuple[str, ...]
-) -> npt.NDArray[np.float32]:
+def patch_statistics(patches: npt.NDArray[np.float32], features: tuple[str, ...]) -> npt.NDArray[np.float32]:
     """Return mean and deviation of each channel over the superpixel and over the whole patch.
 
     Parameters

@@ -9,7 +9,7 @@ import logging
 import math
 import pickle
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,17 @@ from torch import Tensor, nn
 
 from citygrain.files import make_folder, whole_file
 from citygrain.models.feed import Batch, Feed, spread_seed
+from citygrain.models.parallel import split_network
 from citygrain.models.precision import autocast
 from citygrain.models.recipe import Recipe
 from citygrain.tiles import Progress
 
-_ADVICE = (r".*LeafSpec.* is deprecated",)
+_ADVICE = (
+    r".*LeafSpec.* is deprecated",  # Lightning meets a newer PyTorch
+    r"You defined a `validation_step` but have no `val_dataloader`",  # validation rows are optional
+)
 
-__all__ = ["STATE", "Hooks", "Job", "Training", "run_training", "torch_settings"]
+__all__ = ["STATE", "Hooks", "Job", "Training", "run_training"]
 
 _log = logging.getLogger(__name__)
 STATE = "last.ckpt"
@@ -86,6 +90,9 @@ class Training(pl.LightningModule):
         super().__init__()
         self.network, self.recipe, self.feed = network, recipe, feed
         self.seed, self.half, self.key, self.hooks = job.seed, job.half, job.key, job.hooks
+        self.automatic_optimization = False  # halves of a batch go side by side
+        self.over: Any = map
+        self.split = split_network(network, self._precise)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -93,25 +100,44 @@ class Training(pl.LightningModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, k) in float32."""
-        with autocast(self.half):
-            logits: Tensor = self.network(x)
-        return logits.float()
+        return self._precise(self.network)(x)
+
+    def _precise(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def run(x: Tensor) -> Tensor:
+            with autocast(self.half):
+                return function(x).float()
+
+        return run
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Return the loss of a batch."""
-        return self._step(batch, "train", smoothing=self.recipe.label_smoothing)
+        """Take one step of the optimiser and of the schedule; return the loss of the batch."""
+        x, target, weight = batch
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+
+        def loss_of(logits: Tensor) -> Tensor:
+            return self._loss(logits, target, weight, part="train", smoothing=self.recipe.label_smoothing)
+
+        if self.split is not None:
+            loss = self.split.gradients(x, loss_of, self.over)
+        else:
+            loss = loss_of(self(x))
+            loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
+        return loss.detach()
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Add a batch to the validation sums."""
-        self._step(batch, "valid", smoothing=0.0)
-
-    def _step(self, batch: Batch, part: str, *, smoothing: float) -> Tensor:
         x, target, weight = batch
-        logits = self(x)
+        self._loss(self(x), target, weight, part="valid", smoothing=0.0)
+
+    def _loss(self, logits: Tensor, target: Tensor, weight: Tensor, *, part: str, smoothing: float) -> Tensor:
         losses = F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
         loss = (losses * weight).sum() / weight.sum()
         right = (logits.argmax(1) == target).sum()
-        for place, value in enumerate((float(loss.detach()) * len(x), float(right), float(len(x)))):
+        n = len(target)
+        for place, value in enumerate((float(loss.detach()) * n, float(right), float(n))):
             self.sums[part][place] += value
         return loss
 
@@ -174,8 +200,6 @@ class Training(pl.LightningModule):
         self.history, self.best, self.best_epoch = state["history"], state["best"], state["best_epoch"]
 
 
-
-
 def run_training(training: Training, valid: Feed | None) -> None:
     """Train from the start, or from the state in the checkpoint folder; the network ends with its final weights."""
     hooks, epochs = training.hooks, training.recipe.epochs
@@ -196,6 +220,7 @@ def run_training(training: Training, valid: Feed | None) -> None:
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
+                log_every_n_steps=max(1, len(training.feed)),
                 plugins=[LightningEnvironment()],
             )
             resume = None if state is None else hooks.checkpoint / STATE  # type: ignore[operator]  # it came from there
@@ -221,20 +246,6 @@ def _find_state(training: Training) -> dict[str, Any] | None:
         return None
     _log.info("going on after epoch %d from %s", len(state["citygrain"]["history"]), path)
     return state
-
-
-@contextlib.contextmanager
-def torch_settings(threads: int | None) -> Iterator[None]:
-    """Use `threads` threads, deterministic algorithms and a random state of our own; put all back afterwards."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            torch.set_num_threads(threads or before[0])
-            torch.use_deterministic_algorithms(True)
-            yield
-        finally:
-            torch.set_num_threads(before[0])
-            torch.use_deterministic_algorithms(before[1])
 
 
 @contextlib.contextmanager

@@ -22,9 +22,7 @@ def course_mlp(inputs: int, classes: int) -> nn.Sequential:
     >>> sum(weight.numel() for weight in course_mlp(10 * 32 * 32, 17).parameters())
     1313041
     """
-    network = nn.Sequential(
-        nn.Flatten(), nn.Linear(inputs, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, classes)
-    )
+    network = nn.Sequential(nn.Flatten(), nn.Linear(inputs, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, classes))
     keras_defaults(network)
     return network
 

@@ -71,12 +71,13 @@ class SegmentNet(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Return the pooled features (n, d) that the head decides on."""
         image, mask = self._split(x)
-        own = _crop(image, mask)
-        around = F.avg_pool2d(torch.cat([image, mask.to(image.dtype)], 1), 2, ceil_mode=True)
+        around = F.avg_pool2d(torch.cat([image, mask.to(image.dtype)], 1), 2, ceil_mode=True)  # half resolution
+        share = around[:, -1:].float()
         middle = self.middle(around)
         late = self.late(middle)
-        votes = _pool(self.pixels(own[0]), own[1])[:, : self.pixels[0].out_channels]  # type: ignore[misc]
-        return torch.cat([*_moments(image, mask), votes, _pool(middle, mask), _pool(late, mask)], 1)
+        votes = _votes(self.pixels, image, mask)
+        moments = _moments(around[:, :-1].float(), share)
+        return torch.cat([moments, votes, _pool(middle, share), _pool(late, _shrink(share, late))], 1)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         centre = self.centre.expand(x.shape[0], 1, -1, -1)
@@ -114,24 +115,28 @@ def _down(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU())
 
 
-def _crop(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut the middle two thirds, where the superpixel is."""
+def _votes(stem: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the pixels' own features over the superpixel: only the middle two thirds, where it is, are computed."""
     edge = image.shape[2] // 6
     inside = slice(edge, image.shape[2] - edge)
-    return image[:, :, inside, inside], mask[:, :, inside, inside]
+    pixels = stem(image[:, :, inside, inside])
+    return _pool(pixels, mask[:, :, inside, inside])[:, : pixels.shape[1]]
+
+
+def _shrink(share: Tensor, like: Tensor) -> Tensor:
+    return F.adaptive_avg_pool2d(share, (like.shape[2], like.shape[3]))
 
 
 def _pool(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the mask and over the whole patch: (n, c, h, w), (n, 1, H, W) -> (n, 2 c), float32."""
+    """Mean over the mask and over the whole: (n, c, h, w), (n, 1, h, w) -> (n, 2 c), float32."""
     n, c, h, w = x.shape
-    weights = F.adaptive_avg_pool2d(mask, (h, w)).flatten(2)  # (n, 1, h w)
+    weights = mask.flatten(2)  # (n, 1, h w)
     weights = weights / weights.sum(2, keepdim=True)
     both = torch.cat([weights, torch.full_like(weights, 1 / (h * w))], 1)
     rows = x.permute(0, 2, 3, 1).reshape(n, h * w, c)  # a view where the channels come last
-    return torch.bmm(both.to(x.dtype), rows).flatten(1).float()  # one product; no copy of x as large as x
+    return torch.bmm(both.to(x.dtype), rows).flatten(1).float()  # one product, no copy as large as x
 
 
-def _moments(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    image = image.float()
+def _moments(image: Tensor, mask: Tensor) -> Tensor:
     mean = _pool(image, mask)
-    return mean, (_pool(image * image, mask) - mean * mean).clamp(min=0).add(1e-4).sqrt()
+    return torch.cat([mean, (_pool(image * image, mask) - mean * mean).clamp(min=0).add(1e-4).sqrt()], 1)
