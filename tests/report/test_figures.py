@@ -16,6 +16,7 @@ from PIL import Image
 from citygrain.errors import InputError, OutputError
 from citygrain.legend import LCZ, URBAN, Legend
 from citygrain.report import style
+from citygrain.report.charts import _bins
 from citygrain.report.display import draw_outlines, furnish_map, natural_bands, pixel_metres, thin
 from citygrain.report.figures import (
     encode_figure,
@@ -289,3 +290,13 @@ def test_without_geometry_there_is_no_scale_bar():
     axes = Figure().add_subplot()
     furnish_map(axes, (5, 5), None)
     assert len(axes.lines) == len(axes.texts) == 0
+
+
+@pytest.mark.parametrize("levels", [2, 30, 97, 211, 900, 5000])
+def test_histograms_of_coarsely_stored_values_are_no_comb(levels):
+    values = (np.arange(levels).repeat(20) / 1000).astype(np.float32)
+    edges = _bins(values, (0.0, float(values.max())))
+    counts, _ = np.histogram(values, edges)
+    assert counts.sum() == len(values)
+    assert len(counts) <= 82
+    assert counts[1:-1].max(initial=1) <= 1.35 * counts[1:-1].min(initial=1 << 30) or levels == 2

@@ -49,7 +49,7 @@ def draw_histograms(figure: Any, scene: xr.DataArray) -> None:
     count = scene.shape[0]
     columns = min(5, count)
     grid = figure.subplots(math.ceil(count / columns), columns, squeeze=False).ravel()
-    for axes, name, image in zip(grid, scene.band.values, thin(scene.values, 1000), strict=False):
+    for axes, name, image in zip(grid, scene.band.values, thin(scene.values, 700), strict=False):
         _histogram(axes, image[np.isfinite(image)])
         axes.set_title(str(name), fontsize=8)
     for axes in grid[count:]:
@@ -68,13 +68,23 @@ def _histogram(axes: Axes, values: npt.NDArray[np.float32]) -> None:
     span = (max(float(values.min()), low - 0.25 * reach), min(float(values.max()), high + 0.35 * reach))
     if span[1] <= span[0]:
         span = (span[0] - 0.5, span[0] + 0.5)
-    counts, edges = np.histogram(values, 80, span)
+    counts, edges = np.histogram(values, _bins(values, span))
     axes.stairs(counts, edges, fill=True, color=TRIO[0], alpha=0.75)
     for place, style in ((low, ":"), (middle, "-"), (high, ":")):
         axes.axvline(place, color=INK, linewidth=0.8, linestyle=style)
     axes.set_xlim(*span)
     axes.locator_params(axis="x", nbins=3)
     axes.tick_params(labelsize=7)
+
+
+def _bins(values: npt.NDArray[np.float32], span: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """Return about 80 bins; of coarsely stored values each takes in as many steps as the next, or it looks a comb."""
+    stored = np.unique(values[(values >= span[0]) & (values <= span[1])]).astype(float)
+    if not 2 <= stored.size <= 1000:
+        return np.linspace(*span, 81)
+    step = float(np.diff(stored).min())
+    width = step * math.ceil((span[1] - span[0]) / step / 80)
+    return np.arange(stored[0] - step / 2, stored[-1] + width, width)
 
 
 @styled
