@@ -41,7 +41,7 @@ def fitted(kind: str, recipe: str, *, seed: int = 0) -> Classifier:
     return made(kind, recipe, seed=seed).fit(make(), make(30, seed=5))
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(case))
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
 def case(request: pytest.FixtureRequest) -> tuple[str, str, Classifier, Samples]:
     kind, recipe = request.param
     return kind, recipe, fitted(kind, recipe), KINDS[kind][1](41, seed=9)

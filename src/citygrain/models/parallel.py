@@ -2,7 +2,8 @@
 
 PyTorch's own threads meet after every operation of a network this small, and wait for each other whenever a core is
 busy with something else: on a shared machine two threads were measured ten times slower than one. Here they meet once
-for each batch. The halves are cut and added in one order whatever the number of threads, so the bits do not depend on it.
+for each batch. The halves are cut and added in one order whatever the number of threads, so the bits do not depend on
+it.
 """
 
 from collections import deque

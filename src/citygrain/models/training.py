@@ -16,9 +16,9 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
+from torch.nn import functional
 
 from citygrain.files import make_folder, whole_file
 from citygrain.models.feed import Batch, Feed, spread_seed
@@ -133,7 +133,7 @@ class Training(pl.LightningModule):
         self._loss(self(x), target, weight, part="valid", smoothing=0.0)
 
     def _loss(self, logits: Tensor, target: Tensor, weight: Tensor, *, part: str, smoothing: float) -> Tensor:
-        losses = F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+        losses = functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
         loss = (losses * weight).sum() / weight.sum()
         right = (logits.argmax(1) == target).sum()
         n = len(target)

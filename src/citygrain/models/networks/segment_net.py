@@ -7,8 +7,8 @@ centre. There is no batch statistic anywhere: a batch of 1 and of 1,000 give the
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 __all__ = ["SegmentNet"]
 
@@ -71,7 +71,9 @@ class SegmentNet(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Return the pooled features (n, d) that the head decides on."""
         image, mask = self._split(x)
-        around = F.avg_pool2d(torch.cat([image, mask.to(image.dtype)], 1), 2, ceil_mode=True)  # half resolution
+        around = functional.avg_pool2d(
+            torch.cat([image, mask.to(image.dtype)], 1), 2, ceil_mode=True
+        )  # half resolution
         share = around[:, -1:].float()
         middle = self.middle(around)
         late = self.late(middle)
@@ -108,7 +110,7 @@ class _Residual(nn.Module):
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.body(x))
+        return functional.relu(x + self.body(x))
 
 
 def _down(before: int, after: int) -> nn.Sequential:
@@ -124,7 +126,7 @@ def _votes(stem: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
 
 
 def _shrink(share: Tensor, like: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(share, (like.shape[2], like.shape[3]))
+    return functional.adaptive_avg_pool2d(share, (like.shape[2], like.shape[3]))
 
 
 def _pool(x: Tensor, mask: Tensor) -> Tensor:
