@@ -39,6 +39,7 @@ from citygrain.report.figures import (
 )
 from citygrain.report.style import RIGHT, WRONG
 from citygrain.samples.samples import Samples
+from citygrain.scene.read import read_scene
 from citygrain.tiles import Tile
 
 
@@ -300,3 +301,19 @@ def test_histograms_of_coarsely_stored_values_are_no_comb(levels):
     assert counts.sum() == len(values)
     assert len(counts) <= 82
     assert counts[1:-1].max(initial=1) <= 1.35 * counts[1:-1].min(initial=1 << 30) or levels == 2
+
+
+@pytest.mark.slow
+def test_a_real_scene_is_looked_at(data):
+    scene = read_scene(
+        data / "scenes/aberystwyth/s2_20210527.tif",
+        bands=("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+        scale=1000,
+    )
+    figure = figure_look(scene)
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles[:2] == ["B04 B03 B02", "B08 B04 B03"]
+    assert titles[2:] == [str(name) for name in scene.band.values]
+    assert "2 km" in texts_of(figure)  # a scale bar in the British grid
+    land = rgb_image(scene, ("B04", "B03", "B02"))[400:700, 400:]
+    assert land[..., 1].mean() > land[..., 2].mean()  # meadows are greener than blue

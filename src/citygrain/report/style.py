@@ -116,7 +116,7 @@ def encode_figure(figure: Figure, kind: str = "png", *, dpi: float = 150) -> byt
         Dots per inch.
     """
     unsaid: dict[str, dict[str, Any]] = {
-        "png": {"metadata": {"Software": None}},
+        "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 5}},
         "pdf": {"metadata": {"CreationDate": None, "Producer": None, "Creator": None}},
         "svg": {"metadata": {"Date": None, "Creator": None}},
         "jpg": {"pil_kwargs": {"quality": 87, "optimize": True}},
