@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from worlds import toy_patches, toy_rows
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 def _kill_after(epoch: int):  # type: ignore[no-untyped-def]
     def progress(done: int, total: int) -> None:
         if done == epoch:
-            raise Killed
+            raise KilledError
 
     return progress
 
@@ -47,7 +47,7 @@ def test_resumed_training_ends_in_the_same_bytes(name: str, recipe: str, killed_
     train, valid = toy_patches(60), toy_patches(30, seed=5)
     whole = _saved(_model(name, recipe, Hooks()).fit(train, valid), tmp_path / "whole")
     state = tmp_path / "state"
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         _model(name, recipe, Hooks(_kill_after(killed_after), state)).fit(train, valid)
     seen: list[int] = []
     resumed = _model(name, recipe, Hooks(lambda done, _: seen.append(done), state)).fit(train, valid)

@@ -17,21 +17,19 @@ __all__ = ["Classifier", "batches", "labelled", "same_features", "spread_columns
 
 @runtime_checkable
 class Classifier(Protocol):
-    """A model of rows: it never sees geometry.
+    """A model of rows: it never sees geometry. Learned names end in an underscore."""
 
-    Attributes
-    ----------
-    legend_ : Legend
-        The classes, in the order of the probability columns.
-    features_ : tuple of str
-        Feature names in order.
-    history_ : list of mapping
-        Learning curves, one mapping per epoch; empty for a forest.
-    """
+    @property
+    def legend_(self) -> Legend:
+        """The classes, in the order of the probability columns."""
 
-    legend_: Legend
-    features_: tuple[str, ...]
-    history_: list[dict[str, float]]
+    @property
+    def features_(self) -> tuple[str, ...]:
+        """Feature names in order."""
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """Learning curves, one mapping per epoch; empty for a forest."""
 
     @property
     def card(self) -> ModelCard:

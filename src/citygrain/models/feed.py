@@ -4,6 +4,7 @@ Rows are prepared once and indexed as one tensor where they fit in memory, and r
 loader that fetches single rows costs more than the network.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -75,11 +76,11 @@ class Feed:
         self._rows = prepare(np.asarray(samples.x[:]), normalisation, half=half) if fits else None
 
     def __len__(self) -> int:
-        return -(-len(self._order(0)) // self._batch)
+        return math.ceil(len(self._order(0)) / self._batch)
 
     def __iter__(self) -> Iterator[Batch]:
         rng = torch.Generator().manual_seed(spread_seed(self._seed or 0, self.epoch))
-        for index in self._order(self.epoch).split(self._batch):
+        for index in torch.split(self._order(self.epoch), self._batch):
             x = self._take(index)
             if self._seed is not None:
                 x = self._vary(x, rng)

@@ -235,7 +235,7 @@ def _settle(archive: bytes) -> bytes:
 
 
 def _renumber(node: Any, count: Iterator[int]) -> Iterator[tuple[str, str]]:
-    """Number the nodes of a skops schema in reading order; give the new and old name of each file."""
+    """Give each node of a skops schema its number in reading order, and yield the new and old name of each file."""
     if isinstance(node, dict):
         if "__id__" in node:
             node["__id__"] = next(count)

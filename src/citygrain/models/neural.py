@@ -28,7 +28,7 @@ from citygrain.models.augment import square_view
 from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import batches, labelled, same_features, spread_columns
 from citygrain.models.feed import Feed, prepare
-from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation
+from citygrain.models.normalisation import Normalisation, learn_normalisation
 from citygrain.models.parallel import workers
 from citygrain.models.precision import autocast, bf16_pays
 from citygrain.models.recipe import Recipe
@@ -58,7 +58,7 @@ class NeuralClassifier:
     seed : int
         Source of every draw: same rows and seed, same bytes.
     threads : int or None
-        Threads of training (at most two are used) and prediction; None = PyTorch's choice. The bits do not depend on it.
+        Threads of training (at most two) and prediction; None = PyTorch's choice. No bit depends on it.
     units : str
         Units of the features.
     preparation : mapping
@@ -238,7 +238,9 @@ class NeuralClassifier:
 
     def _build(self, card: ModelCard) -> nn.Module:
         network = build_network(card.network, card.features, card.input_shape, len(card.present))
-        return network.to(memory_format=torch.channels_last) if len(card.input_shape) == 3 else network
+        if len(card.input_shape) == 3:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
+        return network
 
     def _feed(self, samples: Samples, card: ModelCard, *, seed: int | None) -> Feed:
         place = np.full(len(card.legend), -1, np.int64)
@@ -258,7 +260,7 @@ class NeuralClassifier:
         counts = np.bincount(columns)
         weights = (counts[counts > 0].mean() / np.maximum(counts, 1)) ** self.recipe.balance
         rows = weights[columns] * (samples.purity if self.recipe.trust_purity else 1.0)
-        return np.maximum(rows, 1e-3).astype(np.float32)
+        return np.asarray(np.maximum(rows, 1e-3), np.float32)
 
     def _views(self, network: nn.Module, x: Tensor) -> Tensor:
         """Return probabilities, averaged over the views that the recipe asks for."""

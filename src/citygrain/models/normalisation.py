@@ -52,7 +52,8 @@ class Normalisation:
         shape = (1, -1) + (1,) * (x.ndim - 2)
         scaled = x - np.asarray(self.mean, np.float32).reshape(shape)
         scaled /= np.asarray(self.std, np.float32).reshape(shape)
-        return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return scaled
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the values as lists, for JSON."""

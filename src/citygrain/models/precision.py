@@ -24,7 +24,7 @@ def bf16_pays() -> bool:
         getattr(torch.cpu, name, None)
         for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # private, so absence means no
     ]
-    return torch.backends.mkldnn.is_available() and any(flag is not None and bool(flag()) for flag in flags)
+    return bool(torch._C._has_mkldnn) and any(flag is not None and bool(flag()) for flag in flags)
 
 
 def autocast(bf16: bool) -> AbstractContextManager[object]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -89,7 +89,7 @@ class Training(pl.LightningModule):
     def __init__(self, network: nn.Module, recipe: Recipe, feed: Feed, *, job: "Job") -> None:
         super().__init__()
         self.network, self.recipe, self.feed = network, recipe, feed
-        self.seed, self.half, self.key, self.hooks = job.seed, job.half, job.key, job.hooks
+        self.seed, self.bf16, self.key, self.hooks = job.seed, job.half, job.key, job.hooks
         self.automatic_optimization = False  # halves of a batch go side by side
         self.over: Any = map
         self.split = split_network(network, self._precise)
@@ -104,7 +104,7 @@ class Training(pl.LightningModule):
 
     def _precise(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         def run(x: Tensor) -> Tensor:
-            with autocast(self.half):
+            with autocast(self.bf16):
                 return function(x).float()
 
         return run
@@ -124,7 +124,7 @@ class Training(pl.LightningModule):
             loss = loss_of(self(x))
             loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
+        self.lr_schedulers().step()  # type: ignore[union-attr]
         return loss.detach()
 
     def validation_step(self, batch: Batch, _: int) -> None:

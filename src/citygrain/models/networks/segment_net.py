@@ -1,4 +1,4 @@
-"""A small network for one question: which class has the superpixel at the centre of the patch?
+"""A small network for the class of the superpixel at the centre of a patch.
 
 A superpixel's class is mostly the vote of its own pixels, so a per-pixel spectral stem is pooled over the superpixel at
 full resolution; what lies around it decides the rest, so a second path sees the whole patch at half resolution. The
