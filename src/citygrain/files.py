@@ -17,10 +17,12 @@ __all__ = ["make_folder", "whole_file", "write_text"]
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and rename it to `path` when the block ends without an error.
 
+    The folder is made if it is not there.
+
     Raises
     ------
     OutputError
-        If writing fails: disk full, folder missing or not writable.
+        If writing fails: disk full, folder not writable.
 
     Examples
     --------
@@ -32,6 +34,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
     except OSError as error:

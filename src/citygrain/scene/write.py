@@ -15,8 +15,9 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from citygrain.errors import InputError, OutputError
+from citygrain.files import whole_file, write_text
 
-__all__ = ["write_cog", "write_whole"]
+__all__ = ["write_cog"]
 
 _TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 _BLOCK = 256
@@ -82,43 +83,12 @@ def write_cog(
     beside = path.with_name(f"{path.name}.aux.xml")
     if names:
         # First, so that the raster never stands without its names; alone it does no harm.
-        write_whole(beside, _side_file(names, colormap or {}).encode())
-    write_whole(path, image)
+        write_text(beside, _side_file(names, colormap or {}))
+    with whole_file(path) as partial:
+        partial.write_bytes(image)
     if not names:
         # Names or statistics of an earlier file would be read as this one's.
         beside.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """Write `data` so that `path` is either whole or untouched.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be written or the disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "note.txt", b"whole")
-    ...     (Path(folder) / "note.txt").read_text()
-    'whole'
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error})",
-            wanted="a folder with write permission and free space",
-        ) from error
 
 
 def _checked(

@@ -21,6 +21,7 @@ from citygrain.files import make_folder, write_text
 from citygrain.legend import Legend
 from citygrain.maps.predict import predict_map
 from citygrain.maps.thematic_map import ThematicMap
+from citygrain.models.card import read_card
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
@@ -302,7 +303,7 @@ class _Job:
         self.manifest.step("report", ingredients, ["report.html"], work, needs=needs)
 
     def _city(self) -> ThematicMap:
-        return ThematicMap.read(self.folder / "map.tif", load_model(self.folder / "model").card.legend)
+        return ThematicMap.read(self.folder / "map.tif", read_card(self.folder / "model").legend)
 
     def _against_truth(self, city: ThematicMap, tested: npt.NDArray[np.bool_]) -> dict[str, Any]:
         """Score map and reference, pixel by pixel in the test blocks, against what is really there."""
@@ -318,7 +319,7 @@ class _Job:
         city, samples = self._city(), read_samples(self.folder / "samples.h5")
         table = read_table(self.folder / "samples.h5")
         figures = json.loads((self.folder / "assessment.json").read_text(encoding="utf-8"))
-        card = load_model(self.folder / "model").card
+        card = read_card(self.folder / "model")
         role = np.array([0, 1, 1, 2], np.uint8)[table["role"]]
         scatter = self.tessellation.scatter
         return RunRecord(
