@@ -5,7 +5,7 @@ next run overwrites.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from citygrain.errors import OutputError
@@ -43,7 +43,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             f"{path} could not be written: {reason}", mend="free disk space or choose another folder"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
