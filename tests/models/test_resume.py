@@ -145,5 +145,5 @@ def test_best_weights_are_kept() -> None:
 def test_cnn_refuses_rows_and_small_patches() -> None:
     with pytest.raises(InputError, match="square patches"):
         _model("cnn", "default", Hooks()).fit(toy_rows())
-    with pytest.raises(InputError, match="at least 18"):
+    with pytest.raises(InputError, match="at least 19"):
         _model("cnn", "course", Hooks()).fit(toy_patches(size=15))

@@ -10,7 +10,7 @@ from citygrain.errors import InputError
 
 __all__ = ["SMALLEST", "course_cnn", "keras_defaults"]
 
-SMALLEST = 18
+SMALLEST = 19
 """Smallest patch, in pixels, that the unpadded layers can shrink."""
 
 
@@ -22,7 +22,7 @@ def course_cnn(channels: int, size: int, classes: int) -> nn.Sequential:
     channels : int
         Channels of a patch.
     size : int
-        Rows (= columns) of a patch, at least 18.
+        Rows (= columns) of a patch, at least 19.
     classes : int
         Number of classes.
 
