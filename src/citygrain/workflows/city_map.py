@@ -5,6 +5,7 @@ killed, and ends in the same files.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -264,6 +265,7 @@ class _Job:
             valid = samples[role == 2]
             model.fit(samples[role == 1], valid if len(valid) else None)
             model.save(self.folder / "model")
+            shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
 
         self.manifest.step("train", self._train_ingredients, ["model"], work, needs=[lambda: self.features])
 
@@ -273,7 +275,7 @@ class _Job:
             city = predict_map(self.chosen, self.tessellation, model, progress=self.progress)
             city.write(self.folder / "map.tif")
 
-        outputs = ["map.tif", "map.qml", "confidence.tif"]
+        outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "confidence.tif"]
         self.manifest.step("map", self._train_ingredients, outputs, work, needs=[lambda: self.features])
 
     def assess(self) -> None:
@@ -323,7 +325,7 @@ class _Job:
         role = np.array([0, 1, 1, 2], np.uint8)[table["role"]]
         scatter = self.tessellation.scatter
         return RunRecord(
-            title=self.config.scene.paths[0].stem,
+            title=self.folder.resolve().name,
             scene=self.scene,
             segments=self.segments.values,
             legend=city.legend,

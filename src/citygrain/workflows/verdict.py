@@ -104,8 +104,8 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         "It does not tell how the model would do in another city, season or year: for that, assess it there.",
         f"A superpixel has one class. On average {100 * purity:.1f} % of a superpixel's pixels belong to its majority "
         "class in the test blocks, so no map of these superpixels could agree with the reference at more pixels.",
-        f"Objects smaller than a superpixel, and what is smaller than a pixel ({config.samples.window} pixels "
-        "are seen at once), are not on the map.",
+        "Objects smaller than a superpixel are not on the map: it shows the class of most of the ground, not a lone "
+        "house or a narrow street.",
         "The confidence is the model's own probability. It has not been calibrated: read it as a ranking of places to "
         "check, not as a frequency.",
         "The class areas are counted on the map. They inherit the map's errors and are no unbiased area estimates.",
