@@ -24,7 +24,12 @@ KINDS = {
     "mlp-patches": ("mlp", toy_patches),
     "cnn-patches": ("cnn", toy_patches),
 }
-CASES = [(kind, recipe) for kind in KINDS for recipe in ("default", "course")]
+QUICK = (("forest-rows", "default"), ("forest-patches", "course"), ("cnn-patches", "default"))
+CASES = [
+    pytest.param((kind, recipe), id=f"{kind}-{recipe}", marks=() if (kind, recipe) in QUICK else pytest.mark.slow)
+    for kind in KINDS
+    for recipe in ("default", "course")
+]
 
 
 def made(kind: str, recipe: str, *, seed: int = 0) -> Classifier:
@@ -32,7 +37,7 @@ def made(kind: str, recipe: str, *, seed: int = 0) -> Classifier:
     if isinstance(model, ForestClassifier):
         model.trees = 12  # enough for the contract
     elif recipe == "default":
-        model.recipe = replace(model.recipe, least_rows=400)  # type: ignore[attr-defined]
+        model.recipe = replace(model.recipe, least_rows=300)  # type: ignore[attr-defined]
     return model
 
 
@@ -41,7 +46,7 @@ def fitted(kind: str, recipe: str, *, seed: int = 0) -> Classifier:
     return made(kind, recipe, seed=seed).fit(make(), make(30, seed=5))
 
 
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
+@pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest) -> tuple[str, str, Classifier, Samples]:
     kind, recipe = request.param
     return kind, recipe, fitted(kind, recipe), KINDS[kind][1](41, seed=9)

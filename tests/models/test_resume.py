@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from citygrain.samples.samples import Samples
 
 sys.path.insert(0, str(Path(__file__).parent))
 from worlds import toy_patches, toy_rows
+
+pytestmark = pytest.mark.slow
 
 
 class KilledError(Exception):
@@ -33,6 +36,8 @@ def _kill_after(epoch: int):  # type: ignore[no-untyped-def]
 def _model(name: str, recipe: str, hooks: Hooks, *, epochs: int = 4) -> NeuralClassifier:
     model = make_model(name, recipe=recipe, epochs=epochs, seed=3, hooks=hooks)  # type: ignore[arg-type]
     assert isinstance(model, NeuralClassifier)
+    if recipe == "default":
+        model.recipe = replace(model.recipe, least_rows=200)
     return model
 
 

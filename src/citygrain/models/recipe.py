@@ -44,6 +44,8 @@ class Recipe:
         Turn and mirror the patches in the eight ways of the square.
     jitter : float
         Deviation of a random gain and offset of each channel of each row, in standard deviations.
+    averaging : float
+        Judge and keep a running average of the weights over about this many epochs; 0 keeps the weights themselves.
     keep_best : bool
         End with the weights of the epoch with the lowest validation loss.
     patience : int
@@ -68,6 +70,7 @@ class Recipe:
     standardise: bool
     augment: bool
     jitter: float
+    averaging: float
     keep_best: bool
     patience: int
     views: int
@@ -120,6 +123,7 @@ COURSE = Recipe(
     standardise=False,
     augment=False,
     jitter=0.0,
+    averaging=0.0,
     keep_best=False,
     patience=0,
     views=1,
@@ -142,6 +146,7 @@ DEFAULT = Recipe(
     standardise=True,
     augment=True,
     jitter=0.1,
+    averaging=1.0,
     keep_best=True,
     patience=5,
     views=1,

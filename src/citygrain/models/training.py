@@ -94,6 +94,7 @@ class Training(pl.LightningModule):
         self.over: Any = map
         self.split = split_network(network, self._precise)
         self.history: list[dict[str, float]] = []
+        self.average: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.sums: dict[str, list[float]] = {"train": [0.0] * 3, "valid": [0.0] * 3}
@@ -124,8 +125,35 @@ class Training(pl.LightningModule):
             loss = loss_of(self(x))
             loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        self._follow()
         self.lr_schedulers().step()  # type: ignore[union-attr]
         return loss.detach()
+
+    def _follow(self) -> None:
+        """Move the running average towards the weights; young averages move faster."""
+        if self.recipe.averaging <= 0:
+            return
+        weights = self.network.state_dict()
+        if not self.average:
+            self.average = {name: value.detach().clone() for name, value in weights.items()}
+        horizon = max(1.0, self.recipe.averaging * len(self.feed))
+        share = max(1 / horizon, 10 / (10 + self.global_step))
+        for name, value in self.average.items():
+            value.lerp_(weights[name].detach(), share)
+
+    def _swap(self) -> None:
+        if self.average:
+            weights = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+            self.network.load_state_dict(self.average)
+            self.average = weights
+
+    def on_validation_start(self) -> None:
+        """Judge the average, where there is one."""
+        self._swap()
+
+    def on_validation_end(self) -> None:
+        """Train on with the weights themselves."""
+        self._swap()
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Add a batch to the validation sums."""
@@ -183,7 +211,8 @@ class Training(pl.LightningModule):
             return
         if losses[-1] <= min(losses):
             self.best_epoch = len(losses)
-            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+            weights = self.average or self.network.state_dict()
+            self.best = {name: value.detach().clone() for name, value in weights.items()}
         if 0 < self.recipe.patience <= len(losses) - self.best_epoch:
             self.trainer.should_stop = True
 
@@ -191,6 +220,7 @@ class Training(pl.LightningModule):
         """Add what a resumed training needs to end in the same bytes."""
         checkpoint["citygrain"] = {
             "key": self.key, "history": self.history, "best": self.best, "best_epoch": self.best_epoch,
+            "average": self.average,
             "stopped": bool(self.trainer.should_stop),
         }  # fmt: skip
 
@@ -198,6 +228,7 @@ class Training(pl.LightningModule):
         """Take up the learning curves and best weights where they were left."""
         state = checkpoint["citygrain"]
         self.history, self.best, self.best_epoch = state["history"], state["best"], state["best_epoch"]
+        self.average = state["average"]
 
 
 def run_training(training: Training, valid: Feed | None) -> None:
@@ -225,8 +256,9 @@ def run_training(training: Training, valid: Feed | None) -> None:
             )
             resume = None if state is None else hooks.checkpoint / STATE  # type: ignore[operator]  # it came from there
             trainer.fit(training, training.feed, valid, ckpt_path=resume, weights_only=True)
-    if training.best:
-        training.network.load_state_dict(training.best)
+    final = training.best or training.average
+    if final:
+        training.network.load_state_dict(final)
 
 
 def _find_state(training: Training) -> dict[str, Any] | None:
