@@ -11,6 +11,7 @@ help:           ## list the targets
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -c "from citygrain.segments.slic import compile_ahead; compile_ahead()"
 	touch $@
 
 demo: .venv/ready   ## the whole job on a synthetic city: runs/demo/report.html

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import odc.geo.xr  # noqa: F401 - registers the .odc accessor
 import xarray as xr
+from odc.geo.geobox import GeoBox
+from odc.geo.xr import wrap_xr
 
 from citygrain.errors import InputError
 from citygrain.segments import _connect, _kernel
@@ -25,7 +26,7 @@ from citygrain.tiles import Progress, Tile, map_tiles, tile_grid
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["superpixels"]
+__all__ = ["compile_ahead", "superpixels"]
 
 SMALLEST = 0.25
 """Fragments below this share of the mean segment area are merged."""
@@ -241,3 +242,17 @@ def _connect_blocks(blocks: list[_Block], lattice: Lattice, bands: int) -> tuple
     borders = _connect.find_borders(parts, sums[:, -1], max(smallest, largest))
     parents = _connect.merge_fragments(borders, sums, smallest, largest, lattice.wanted)
     return parts, _connect.renumber(parts, parents)
+
+
+def compile_ahead() -> None:
+    """Compile the kernels now, so that the first scene need not wait; they are kept on disk for later processes.
+
+    Examples
+    --------
+    >>> compile_ahead()
+    """
+    grid = GeoBox.from_bbox((0, 0, 640, 640), "EPSG:32633", resolution=10)
+    values = np.random.default_rng(0).random((5, 64, 64), np.float32)
+    values[:, :8, :8] = np.nan
+    features = xr.concat([wrap_xr(band, grid) for band in values], "band")
+    superpixels(features, n_segments=16)

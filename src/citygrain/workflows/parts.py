@@ -1,5 +1,6 @@
 """Choices that a configuration implies: which features, which tessellation, which rows."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from citygrain.errors import InputError
 from citygrain.legend import Legend, ready_legends
 from citygrain.samples.balance import balance
 from citygrain.samples.samples import Samples, join_samples
-from citygrain.samples.split import assign_roles
+from citygrain.samples.split import ROLES, assign_roles
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.workflows.config import ModelConfig, RunConfig
@@ -25,6 +26,12 @@ __all__ = [
     "preparation",
     "unit_values",
 ]
+
+
+log = logging.getLogger(__name__)
+
+_LEAST_VALID = 50
+"""Validation rows below which the best epoch would be chosen by chance."""
 
 
 def choose_features(features: xr.DataArray, names: Sequence[str] | None, sensor: str) -> xr.DataArray:
@@ -80,6 +87,7 @@ def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str,
     """
     c = config.samples
     role, block = assign_roles(samples, c.block, rng=np.random.default_rng([config.seed, 0]), valid_share=c.valid_share)
+    role = _worth_validating(role)
     course = config.model.recipe == "course"
     train = balance(
         samples[role == 1],
@@ -91,6 +99,15 @@ def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str,
     drawn = join_samples(train, samples[role == 2])
     drawn.group[:] = block[drawn.unit]
     return drawn, {"role": role, "block": block, "y": samples.y, "purity": samples.purity}
+
+
+def _worth_validating(role: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Give the validation rows back to training where they are too few to judge by."""
+    held = int((role == ROLES.index("valid")).sum())
+    if 0 < held < _LEAST_VALID:
+        log.info("%d samples are too few to validate on (%d or more): they are trained on", held, _LEAST_VALID)
+        return np.where(role == ROLES.index("valid"), ROLES.index("train"), role).astype(np.uint8)
+    return role
 
 
 def preparation(config: RunConfig, features: xr.DataArray, segments: int) -> dict[str, Any]:

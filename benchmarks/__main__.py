@@ -1,0 +1,10 @@
+"""Run every benchmark and write the figures to ``benchmarks/results.json``."""
+
+import json
+from pathlib import Path
+
+from benchmarks import slic, whole_run
+
+if __name__ == "__main__":
+    results = {"slic": slic.main(), "whole_run": whole_run.main()}
+    Path("benchmarks/results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
