@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from citygrain.errors import InputError
 from citygrain.models.catalogue import make_model
 from citygrain.models.neural import NeuralClassifier
-from citygrain.models.training import STATE, Hooks
+from citygrain.models.training import STATE, Hooks, as_good_as_best
 from citygrain.samples.samples import Samples
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,17 +48,16 @@ def _saved(model: NeuralClassifier, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("killed_after", [1, 3])
 @pytest.mark.parametrize(("name", "recipe"), [("cnn", "default"), ("cnn", "course"), ("mlp", "default")])
-def test_resumed_training_ends_in_the_same_bytes(name: str, recipe: str, killed_after: int, tmp_path: Path) -> None:
+def test_resumed_training_ends_in_the_same_bytes(name: str, recipe: str, tmp_path: Path) -> None:
     train, valid = toy_patches(60), toy_patches(30, seed=5)
     whole = _saved(_model(name, recipe, Hooks()).fit(train, valid), tmp_path / "whole")
     state = tmp_path / "state"
     with pytest.raises(KilledError):
-        _model(name, recipe, Hooks(_kill_after(killed_after), state)).fit(train, valid)
+        _model(name, recipe, Hooks(_kill_after(2), state)).fit(train, valid)
     seen: list[int] = []
     resumed = _model(name, recipe, Hooks(lambda done, _: seen.append(done), state)).fit(train, valid)
-    assert seen == list(range(killed_after + 1, 5))
+    assert seen == [3, 4]
     assert _saved(resumed, tmp_path / "resumed") == whole
 
 
@@ -136,15 +137,31 @@ def test_loggers_and_callbacks_are_handed_to_lightning() -> None:
     np.testing.assert_allclose(losses, [epoch["valid_loss"] for epoch in model.history_], rtol=1e-6)
 
 
-def test_best_weights_are_kept() -> None:
+def test_weights_of_a_good_epoch_are_kept_and_a_spoilt_training_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     train, valid = toy_rows(60), toy_rows(30, seed=5)
-    model = _model("mlp", "default", Hooks(), epochs=6).fit(train, valid)
-    proba = model.predict_proba(valid.x)
-    own = proba[np.arange(len(valid)), valid.legend.columns(valid.y)]
-    weight = model._weights(valid, valid.legend.columns(valid.y))
-    assert (weight == weight[0]).all()
-    best = min(epoch["valid_loss"] for epoch in model.history_)
-    assert -np.log(own).mean() == pytest.approx(best, abs=2e-3)
+    model = _model("mlp", "default", Hooks(), epochs=9).fit(train, valid)
+    found = (model.predict(valid.x) == valid.y).mean()
+    accuracies = [epoch["valid_accuracy"] for epoch in model.history_]
+    assert min(abs(found - accuracy) for accuracy in accuracies) < 1e-9
+    assert as_good_as_best([*accuracies, found], rows=30)
+    calls: list[int] = []
+
+    def only_the_second(accuracies: list[float], *, rows: int) -> bool:
+        calls.append(rows)
+        return len(accuracies) <= 2
+
+    monkeypatch.setattr("citygrain.models.training.as_good_as_best", only_the_second)
+    stopped = _model("mlp", "default", Hooks(), epochs=9).fit(train, valid)
+    assert len(stopped.history_) == 2 + stopped.recipe.patience
+    assert set(calls) == {30}
+    assert not np.array_equal(stopped.predict_proba(valid.x), model.predict_proba(valid.x))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.integers(1, 10_000))
+def test_the_best_epoch_is_always_good_enough(accuracies: list[float], rows: int) -> None:
+    assert as_good_as_best([*accuracies, max(accuracies)], rows=rows)
+    worse = max(accuracies) - (max(accuracies) * (1 - max(accuracies)) / rows) ** 0.5 - 1e-6
+    assert not as_good_as_best([*accuracies, worse], rows=rows)
 
 
 def test_cnn_refuses_rows_and_small_patches() -> None:

@@ -47,9 +47,9 @@ class Recipe:
     averaging : float
         Judge and keep a running average of the weights over about this many epochs; 0 keeps the weights themselves.
     keep_best : bool
-        End with the weights of the epoch with the lowest validation loss.
+        End with the weights of the latest epoch whose validation accuracy is within one standard error of the best.
     patience : int
-        Stop after this many epochs without a lower validation loss; 0 never stops.
+        Stop after this many epochs that are clearly worse than the best; 0 never stops.
     views : int
         Turned and mirrored views of a patch that a prediction averages, 1 to 8.
     half : bool

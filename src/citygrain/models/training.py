@@ -32,7 +32,7 @@ _ADVICE = (
     r"You defined a `validation_step` but have no `val_dataloader`",  # validation rows are optional
 )
 
-__all__ = ["STATE", "Hooks", "Job", "Training", "run_training"]
+__all__ = ["STATE", "Hooks", "Job", "Training", "as_good_as_best", "run_training"]
 
 _log = logging.getLogger(__name__)
 STATE = "last.ckpt"
@@ -206,14 +206,14 @@ class Training(pl.LightningModule):
             self.hooks.progress(self.current_epoch + 1, self.recipe.epochs)
 
     def _judge(self) -> None:
-        losses = [epoch.get("valid_loss", math.nan) for epoch in self.history]
-        if not self.recipe.keep_best or math.isnan(losses[-1]):
+        accuracies = [epoch.get("valid_accuracy", math.nan) for epoch in self.history]
+        if not self.recipe.keep_best or math.isnan(accuracies[-1]):
             return
-        if losses[-1] <= min(losses):
-            self.best_epoch = len(losses)
+        if as_good_as_best(accuracies, rows=int(self.sums["valid"][2])):
+            self.best_epoch = len(accuracies)
             weights = self.average or self.network.state_dict()
             self.best = {name: value.detach().clone() for name, value in weights.items()}
-        if 0 < self.recipe.patience <= len(losses) - self.best_epoch:
+        if 0 < self.recipe.patience <= len(accuracies) - self.best_epoch:
             self.trainer.should_stop = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -229,6 +229,28 @@ class Training(pl.LightningModule):
         state = checkpoint["citygrain"]
         self.history, self.best, self.best_epoch = state["history"], state["best"], state["best_epoch"]
         self.average = state["average"]
+
+
+def as_good_as_best(accuracies: Sequence[float], *, rows: int) -> bool:
+    """Return whether the last accuracy is within one standard error of the highest.
+
+    A few hundred validation rows, some of them wrong, cannot tell epochs apart by less; taking the highest would then
+    pick an unfinished epoch by chance, where the end of the schedule is better.
+
+    Parameters
+    ----------
+    accuracies : sequence of float
+        Validation accuracy of each epoch, 0 to 1.
+    rows : int
+        Validation rows.
+
+    Examples
+    --------
+    >>> as_good_as_best([0.80, 0.78], rows=100), as_good_as_best([0.80, 0.78], rows=10_000)
+    (True, False)
+    """
+    highest = max(accuracies)
+    return accuracies[-1] >= highest - math.sqrt(highest * (1 - highest) / rows)
 
 
 def run_training(training: Training, valid: Feed | None) -> None:
