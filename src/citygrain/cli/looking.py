@@ -36,10 +36,12 @@ def look(
     """Draw any three bands and every band's histogram, and print a summary."""
     from citygrain.report.figures import figure_look, save_figure
     from citygrain.scene.read import describe_scene
+    from citygrain.workflows.parts import choose_features
 
     image = read_image(scene, bands, scale, sensor, digital_numbers)
     summary = describe_scene(image)
-    save_figure(figure_look(image, bands=listed(rgb)), out)
+    shown = choose_features(image, listed(rgb), sensor).band.values
+    save_figure(figure_look(image, bands=[str(name) for name in shown]), out)
     if as_json:
         typer.echo(json.dumps({"bands": summary, "figure": str(out), **grid_of(image)}, indent=1))
         return

@@ -78,7 +78,7 @@ def grid_of(image: "xr.DataArray") -> dict[str, Any]:
         "width": image.shape[2],
         "height": image.shape[1],
         "pixel": abs(geobox.resolution.x),
-        "crs": str(geobox.crs),
+        "crs": f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else str(geobox.crs),
     }
 
 

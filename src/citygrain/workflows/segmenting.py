@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from citygrain.features.stack import compute_features
@@ -73,13 +75,17 @@ def sweep_scene(scene: xr.DataArray, indices: Sequence[str], n_segments: int, pa
     crop = scene.isel(y=slice(top, top + _CROP), x=slice(left, left + _CROP))
     features = _stack(crop, indices)
     share = crop[0].size / scene[0].size
-    numbers = [max(1, round(n_segments * factor * share)) for factor in (1 / 3, 1, 3)]
     cuts = [
-        (round(number / share), compactness, superpixels(features, n_segments=number, compactness=compactness).values)
-        for number in numbers
+        (number, compactness, _cut(features, max(1, round(number * share)), compactness))
+        for number in (n_segments // 3, n_segments, 3 * n_segments)
         for compactness in SWEEP_COMPACTNESS
     ]
     save_figure(figure_sweep(crop, cuts), path)
+
+
+def _cut(features: xr.DataArray, number: int, compactness: float) -> npt.NDArray[np.int32]:
+    labels: npt.NDArray[np.int32] = superpixels(features, n_segments=number, compactness=compactness).values
+    return labels
 
 
 def _stack(scene: xr.DataArray, indices: Sequence[str]) -> xr.DataArray:
