@@ -1,0 +1,250 @@
+"""Every command and program on the pages runs and prints what the page says, and every link leads somewhere.
+
+A block is run as it stands, with two economies: networks train for two epochs, and ``make demo`` makes its city with a
+forest. ``CITYGRAIN_DOCS=full`` does without them. Numbers in printed output are compared as shapes, since the last
+digits differ between machines. Pictures that the pages draw land in ``runs/docs``; copy them to ``docs/images``.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from citygrain.models.architectures import build_network
+from citygrain.models.catalogue import make_model
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FULL = os.environ.get("CITYGRAIN_DOCS") == "full"
+QUICK_DEMO = "" if FULL else " --model forest"
+REAL = "examples/aberystwyth.toml"
+SET_UP = ("git clone ", "cd citygrain", "make ", "cp runs/docs/")  # lines that are looked at, not run
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is run together: a page, or a recipe of the how-to page."""
+
+    name: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def code(self) -> str:
+        return "\n".join(block.text for block in self.blocks if block.language != "text")
+
+    @property
+    def real(self) -> bool:
+        return any(mark in self.code for mark in ("CITYGRAIN_DATA", "aberystwyth"))
+
+
+def blocks_of(text: str, first: int = 1) -> tuple[Block, ...]:
+    found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
+    return tuple(Block(m[1], m[2], first + text[: m.start()].count("\n")) for m in found)
+
+
+def units() -> Iterator[Unit]:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        name = page.relative_to(ROOT).as_posix()
+        if page.name != "howto.md":
+            yield Unit(name, blocks_of(text))
+            continue
+        for start in [m.start() for m in re.finditer(r"^## ", text, re.M)]:
+            part = re.split(r"\n(?=## )", text[start:], maxsplit=1)[0]
+            title = part.splitlines()[0].removeprefix("## ")
+            yield Unit(f"{name}: {title}", blocks_of(part, text[:start].count("\n") + 1))
+
+
+RUNNING = [unit for unit in units() if any(b.language in ("bash", "python") for b in unit.blocks)]
+
+
+@dataclass
+class World:
+    """A folder like a fresh checkout, where the pages' commands run."""
+
+    folder: Path
+    environment: dict[str, str]
+    names: dict[str, Any] = field(default_factory=dict)
+    exports: list[str] = field(default_factory=list)
+
+    def play(self, unit: Unit) -> Iterator[tuple[Block, str, bool]]:
+        """Run the blocks in order; give each with what it printed, and whether it was refused."""
+        self.names, self.exports = {"__name__": "page"}, []
+        for need, command in (
+            ("runs/demo", f"citygrain demo --out runs/demo{QUICK_DEMO}"),
+            ("runs/aberystwyth", f"citygrain run {REAL} --out runs/aberystwyth"),
+        ):
+            if need in unit.code and command not in unit.code and not (self.folder / need).exists():
+                self.run(command)
+        for block in unit.blocks:
+            text = block.text if FULL else thrifty(block.text)
+            if block.language == "toml" and (name := re.match(r"# (\S+\.toml)\n", text)):
+                (self.folder / name[1]).write_text(text, encoding="utf-8")
+            elif block.language == "bash":
+                yield block, *self.shell(text)
+            elif block.language == "python":
+                yield block, self.python(block, text), False
+
+    def shell(self, text: str) -> tuple[str, bool]:
+        for line in text.splitlines():
+            if line.startswith("make "):
+                self.target(line.split()[1])
+        lines = [line for line in text.splitlines() if not line.startswith(SET_UP)]
+        if "make demo" in text:
+            lines.append(f"citygrain demo --out runs/demo{QUICK_DEMO}")
+        done = self.run("\n".join([*self.exports, *lines]))
+        self.exports += [line for line in lines if line.startswith("export ")]
+        return done
+
+    def run(self, script: str) -> tuple[str, bool]:
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 2 and done.stderr.startswith("citygrain: "):
+            return done.stderr, True
+        assert done.returncode == 0, f"{script}\n{done.stderr}"
+        assert not re.search(r"Warning|Traceback", done.stderr), f"{script}\n{done.stderr}"
+        return done.stdout, False
+
+    def python(self, block: Block, text: str) -> str:
+        printed = io.StringIO()
+        code = compile("\n" * block.line + text, f"block at line {block.line}", "exec")
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(printed):
+            exec(code, self.names)  # noqa: S102 - the page's own program
+        return printed.getvalue()
+
+    @staticmethod
+    def target(name: str) -> None:
+        assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), f"make {name}"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    (folder / "images").mkdir()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return World(folder, {**os.environ, "PATH": path, "COLUMNS": "120"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", RUNNING, ids=lambda unit: unit.name)
+def test_page_runs_and_prints_what_it_says(
+    unit: Unit, world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if unit.real:
+        data = request.getfixturevalue("data")  # skips where there is none
+        world.environment["CITYGRAIN_DATA"] = str(data)
+        monkeypatch.setenv("CITYGRAIN_DATA", str(data))
+    outputs = {block.line: block for block in unit.blocks if block.language == "text"}
+    for block, printed, refused in world.play(unit):
+        end = block.line + block.text.count("\n") + 1
+        said = next((outputs[line] for line in (end + 1, end + 2) if line in outputs), None)
+        assert refused == (said is not None and said.text.startswith("citygrain: ")), printed
+        if said is not None:
+            assert shape(printed) == shape(said.text), f"{unit.name}, line {said.line}"
+    keep_pictures(world.folder / "images")
+
+
+def thrifty(text: str) -> str:
+    """Return the block with two epochs instead of ten, and one model instead of a comparison of all."""
+    text = text.replace("in forest mlp cnn;", "in mlp;").replace("in default course;", "in course;")
+    return re.sub(r"(epochs ?=? ?)10\b", r"\g<1>2", text)
+
+
+def shape(text: str) -> str:
+    """Return the text with each number as #, and blanks as one."""
+    return re.sub(r"\s+", " ", re.sub(r"-?\d[\d,]*(\.\d+)?(e-?\d+)?", "#", text)).strip()
+
+
+def keep_pictures(folder: Path) -> None:
+    """Keep the pages' pictures in runs/docs, in at most 256 colours and 1,400 pixels."""
+    target = ROOT / "runs/docs"
+    target.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.png"):
+        with Image.open(path) as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((1400, 1400), Image.Resampling.LANCZOS)
+            small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target / path.name, optimize=True)
+        path.unlink()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.M)
+            assert anchor in {slug(heading) for heading in headings}, f"{page.name}: {target}"
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def test_pictures_are_used_and_small() -> None:
+    pictures = sorted((ROOT / "docs/images").glob("*"))
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert pictures
+    assert [path.name for path in pictures if f"images/{path.name})" not in text] == []
+    assert sum(path.stat().st_size for path in pictures) < 2_500_000
+
+
+def test_printed_parameter_counts_are_those_of_the_code() -> None:
+    tutorial = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    rgb = ("B04", "B03", "B02")
+    count = sum(weight.numel() for weight in build_network("course-cnn", rgb, (3, 25, 25), 4).parameters())
+    assert f"{count:,} parameters" in tutorial
+    features = (*(f"f{i}" for i in range(13)), "SEGMENT")
+    count = sum(weight.numel() for weight in build_network("segment-net", features, (14, 25, 25), 4).parameters())
+    assert f"{count:,} parameters" in tutorial
+
+
+def test_recipes_on_the_page_are_those_of_the_code() -> None:
+    tutorial = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    course = make_model("cnn", recipe="course").recipe  # type: ignore[attr-defined]
+    assert f"batches of {course.batch}" in tutorial
+
+
+def test_architecture_names_what_is_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    tree = next(block.text for block in blocks_of(text) if "src/citygrain/" in block.text)
+    source = ROOT / "src/citygrain"
+    named, room = set(), source
+    for line in tree.splitlines()[1:]:
+        if match := re.match(r"  (\w+)/\s", line):
+            room = source / match[1]
+            named.add(room)
+        elif re.match(r"  \w", line):
+            room = source
+        if line.startswith("  "):
+            words = re.sub(r"\([^)]*\)", "", line)
+            named |= {room / name for name in re.findall(r"[\w/]+\.(?:py|pyi|json)\b", words)}
+    assert [path for path in sorted(named) if not path.exists()] == []
+    rooms = {p for p in source.iterdir() if p.is_dir() and p.name != "__pycache__"} | set(source.glob("*.py"))
+    assert sorted(rooms - named) == []
