@@ -133,6 +133,7 @@ def test_each_mistake_is_one_line_and_exit_code_2(
     assert not list(tmp_path.rglob("*.part*"))
 
 
+@pytest.mark.slow
 def test_codes_to_ignore_are_as_if_unlabelled(citygrain: Command, world: Path, tmp_path: Path) -> None:
     text = TOML.replace(CLASSES, 'classes = { 1 = "Urban", 3 = "Vegetation" }\nignore = [2, 4]')
     (world / "ignore.toml").write_text(text, encoding="utf-8")
@@ -141,6 +142,7 @@ def test_codes_to_ignore_are_as_if_unlabelled(citygrain: Command, world: Path, t
     assert json.loads(result.stdout)["superpixel"]["confusion"]["classes"] == ["Urban", "Vegetation"]
 
 
+@pytest.mark.slow
 def test_no_data_in_a_part_stays_no_data(citygrain: Command, world: Path, tmp_path: Path) -> None:
     text = TOML.replace('path = "scene.tif"\nscale = 10000', 'path = "holes.tif"\nscale = 1')
     (world / "holes.toml").write_text(text, encoding="utf-8")
@@ -188,6 +190,7 @@ def test_look_features_segment(citygrain: Command, world: Path, tmp_path: Path) 
     assert result.returncode == 0 and (tmp_path / "sweep.png").stat().st_size > 50_000
 
 
+@pytest.mark.slow
 def test_steps_one_by_one(citygrain: Command, world: Path, tmp_path: Path) -> None:
     """Each command takes what the one before it wrote."""
     result = citygrain("sample", world / "run.toml", "--out", tmp_path / "a" / "samples.h5")
@@ -210,6 +213,7 @@ def test_steps_one_by_one(citygrain: Command, world: Path, tmp_path: Path) -> No
     assert (tmp_path / "a/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_model_refuses_another_scene(citygrain: Command, world: Path, tmp_path: Path, city: SyntheticCity) -> None:
     assert citygrain("run", world / "run.toml", "--out", tmp_path / "a").returncode == 0
     model, grid = tmp_path / "a/model", city.scene.odc.geobox

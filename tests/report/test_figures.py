@@ -113,8 +113,9 @@ def test_files_are_whole_and_repeatable(run, tmp_path, ending):
 def test_files_that_cannot_be(run, tmp_path):
     with pytest.raises(InputError, match="figure format 'bmp'"):
         save_figure(figure_times(run.steps), tmp_path / "a.bmp")
+    (tmp_path / "file").touch()
     with pytest.raises(OutputError):
-        save_figure(figure_times(run.steps), tmp_path / "missing" / "a.png")
+        save_figure(figure_times(run.steps), tmp_path / "file" / "a.png")
 
 
 @given(st.integers(1, 5000), st.integers(1, 300), st.integers(1, 1500))
