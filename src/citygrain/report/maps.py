@@ -138,7 +138,7 @@ def figure_sweep(
     numbers = sorted({n for n, _, _ in cuts})
     weights = sorted({weight for _, weight, _ in cuts})
     cell = _WIDTH / len(weights)
-    figure = new_figure(_WIDTH, (cell * window.height / window.width + 0.25) * len(numbers))
+    figure = new_figure(_WIDTH, (cell * window.height / window.width + 0.4) * len(numbers))
     grid = figure.subplots(len(numbers), len(weights), squeeze=False)
     for axes in grid.ravel():
         axes.set_axis_off()
@@ -147,7 +147,7 @@ def figure_sweep(
         axes.set_axis_on()
         _show(axes, _outlined(scene, labels, chosen, window, size=360), scene.odc.geobox, part=window)
         number = f"{n:,}".replace(",", "\u202f")
-        axes.set_title(f"{number} superpixels, compactness {weight:g}", fontsize=7.5)
+        axes.set_title(f"{number} superpixels,\ncompactness {weight:g}", fontsize=7.5)
     return figure
 
 
