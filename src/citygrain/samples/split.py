@@ -95,10 +95,10 @@ def assign_roles(
     block = blocks_of(samples.extent, size, origin=origin)
     labelled = samples.y > 0
     if not (labelled & (block >= 0)).any():
-        widest = float(np.nanmin(samples.extent[:, 2] - samples.extent[:, 0]))
+        usual = float(np.nanmedian(samples.extent[:, 2] - samples.extent[:, 0]))
         raise InputError(
             f"no labelled sample lies within one block of {size:g} m",
-            wanted=f"blocks wider than the samples ({widest:g} m and more)",
+            wanted=f"blocks wider than the samples (usually {usual:g} m)",
             mend="set a larger [samples] block or a smaller window",
         )
     tested = block_parity(block) == rng.integers(2)
