@@ -5,11 +5,10 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 
 from citygrain.cli import jobs, learning, looking
-from citygrain.cli.console import say_error
+from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
 __all__ = ["app", "main"]
@@ -41,7 +40,7 @@ def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every choice that is made.")] = False,
 ) -> None:
     """Set up logging: warnings always, choices on a terminal or with --verbose."""
-    handler = RichHandler(console=Console(stderr=True, soft_wrap=True), show_path=False, show_time=False)
+    handler = RichHandler(console=aside, show_path=False, show_time=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("citygrain").setLevel(logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING)
 

@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-__all__ = ["console", "say_error", "show_progress", "show_steps"]
+__all__ = ["aside", "console", "say_error", "show_progress", "show_steps"]
 
 console = Console(highlight=False, soft_wrap=True)
+"""Results, on standard output."""
+aside = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Bars and choices, on standard error; one console for both, so that they do not write over each other."""
 
 Tick = Callable[[int, int], None]
 
@@ -42,16 +45,22 @@ def show_progress(unit: str) -> Iterator[Tick]:
 def show_steps() -> Iterator[tuple[Callable[[str, str], None], Tick]]:
     """Show the steps of a run as they come, with a bar for the long ones; nothing when piped."""
     with _bar() as bar:
-        task = bar.add_task("", total=None)
 
         def observer(name: str, state: str) -> None:
-            bar.reset(task, description=name, total=None)
-            if state != "started" and console.is_terminal:
-                bar.console.print(f"{name:>10}  {state}")
+            for task in bar.task_ids:
+                bar.remove_task(task)
+            if state == "started":
+                bar.add_task(name, total=None)
+            elif aside.is_terminal:
+                aside.print(f"{name:>10}  {state}")
 
-        yield observer, lambda done, total: bar.update(task, completed=done, total=total)
+        def tick(done: int, total: int) -> None:
+            for task in bar.task_ids:
+                bar.update(task, completed=done, total=total)
+
+        yield observer, tick
 
 
 def _bar() -> Progress:
     columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=aside, transient=True, disable=not aside.is_terminal)

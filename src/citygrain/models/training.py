@@ -198,7 +198,8 @@ class Training(pl.LightningModule):
         for name, value in curves.items():
             self.log(name, value)
         self._judge()
-        _log.info("epoch %d of %d: %s", self.current_epoch + 1, self.recipe.epochs, curves)
+        told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in curves.items() if name != "epoch")
+        _log.info("epoch %d of %d: %s", self.current_epoch + 1, self.recipe.epochs, told)
         if self.hooks.checkpoint is not None:
             with whole_file(self.hooks.checkpoint / STATE) as partial:
                 self.trainer.save_checkpoint(partial)

@@ -150,7 +150,7 @@ class Manifest:
         return [{"name": name, **{key: step[key] for key in keys}} for name, step in self.steps.items()]
 
     def _tell(self, name: str, state: str) -> None:
-        log.info("%s: %s", name, state)
+        log.debug("%s: %s", name, state)
         if self.observer:
             self.observer(name, state)
 
