@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +161,9 @@ def test_page_runs_and_prints_what_it_says(
         data = request.getfixturevalue("data")  # skips where there is none
         world.environment["CITYGRAIN_DATA"] = str(data)
         monkeypatch.setenv("CITYGRAIN_DATA", str(data))
-    outputs = {block.line: block for block in unit.blocks if block.language == "text"}
+    outputs = {one.line: after for one, after in pairwise(unit.blocks) if after.language == "text"}
     for block, printed, refused in world.play(unit):
-        end = block.line + block.text.count("\n") + 1
-        said = next((outputs[line] for line in (end + 1, end + 2) if line in outputs), None)
+        said = outputs.get(block.line)
         assert refused == (said is not None and said.text.startswith("citygrain: ")), printed
         if said is not None:
             assert shape(printed) == shape(said.text), f"{unit.name}, line {said.line}"
