@@ -30,7 +30,9 @@ def main() -> dict[str, float]:
     start = time.perf_counter()
     samples = draw_samples(features, SegmentPatches(raster_like(labels, grid), 25), reference, legend=URBAN)
     tables = time.perf_counter() - start
-    x = samples.x[:]
+    n = len(samples)
+    for first in range(0, n, 1024):  # as models read them; one array of them all is bound by the kernel's fresh pages
+        samples.x[first : first + 1024]
     ours = time.perf_counter() - start
 
     start = time.perf_counter()
@@ -39,8 +41,8 @@ def main() -> dict[str, float]:
         np.bincount(reference.values[rows, columns]).argmax()
         top, left = int(rows.mean()) - 12, int(columns.mean()) - 12
         values[:, top : top + 25, left : left + 25].copy()
-    search = (time.perf_counter() - start) / TRIED * len(x)
-    print(f"{len(x):,} patches {x.shape[1:]}: {ours:.2f} s (tables {tables:.2f} s, cutting {ours - tables:.2f} s)")
+    search = (time.perf_counter() - start) / TRIED * n
+    print(f"{n:,} patches {samples.x.shape[1:]}: {ours:.2f} s (tables {tables:.2f} s, cutting {ours - tables:.2f} s)")
     print(f"a search for each superpixel, as taught: {search:.0f} s, {search / ours:.0f} times as long")
     return {"seconds": ours, "search_seconds": search, "times_faster": search / ours}
 

@@ -12,8 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    "errors", "files", "legend", "sensors", "tiles", "rows", "zones", "scene", "features", "segments", "tessellation",
-    "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
+    "errors", "files", "legend", "sensors", "tiles", "_rows", "rows", "zones", "scene", "features", "segments",
+    "tessellation", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 
@@ -24,7 +24,7 @@ KNOWN_IN = {
     "h5py": ("samples/",),
     "geopandas": ("samples/",),
     "pyogrio": ("samples/",),
-    "numba": ("segments/_",),
+    "numba": ("segments/_", "_rows.py"),
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),

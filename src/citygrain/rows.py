@@ -78,26 +78,14 @@ class PatchRows:
         return replace(self, index=self.index[rows])
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        from citygrain._rows import cut  # noqa: PLC0415 - compiled code only when patches are cut
+
         units = np.atleast_1d(self.index[rows])
         out = np.empty((len(units), *self.shape[1:]), np.float32)
-        c, height, width = self.values.shape
-        w = self.window
-        for i, unit in enumerate(units):
-            top, left = self.corners[unit]
-            if 0 <= top <= height - w and 0 <= left <= width - w:
-                rows_, columns_ = slice(top, top + w), slice(left, left + w)
-                out[i, :c] = self.values[:, rows_, columns_]
-                if self.labels is not None:
-                    out[i, c] = self.labels[rows_, columns_] == unit + 1
-            else:
-                y, x = _reflected(top, w, height), _reflected(left, w, width)
-                out[i, :c] = self.values[:, y[:, None], x]
-                if self.labels is not None:
-                    out[i, c] = self.labels[y[:, None], x] == unit + 1
+        channels = self.values.shape[0]
+        cut(self.values, self.corners, units, out[:, :channels])
+        if self.labels is not None:
+            outlines = np.empty((len(units), 1, self.window, self.window), self.labels.dtype)
+            cut(self.labels[None], self.corners, units, outlines)
+            out[:, channels] = outlines[:, 0] == units[:, None, None] + 1
         return out[0] if np.ndim(rows) == 0 and not isinstance(rows, slice) else out
-
-
-def _reflected(start: int, size: int, length: int) -> npt.NDArray[np.int64]:
-    """Pixel numbers of a window, mirrored at both edges without repeating the edge pixel."""
-    number = np.abs(np.arange(start, start + size))
-    return np.where(number >= length, 2 * (length - 1) - number, number)

@@ -126,6 +126,6 @@ def _has_data(x: PatchRows | npt.NDArray[np.float32], features: xr.DataArray) ->
         valid |= np.isfinite(band)
     if valid.all():
         return np.ones(len(x), bool)
-    mask = PatchRows(valid[None], x.corners, x.window, None, x.index)
+    mask = PatchRows(valid[None].astype(np.float32), x.corners, x.window, None, x.index)
     blocks = [mask[start : start + 4096].any(axis=(1, 2, 3)) for start in range(0, len(x), 4096)]
     return np.concatenate(blocks)
