@@ -222,7 +222,7 @@ def test_a_model_refuses_another_scene(citygrain: Command, world: Path, tmp_path
     coarse = GeoBox.from_bbox(grid.boundingbox, grid.crs, shape=(128, 128))
     bands = [str(b) for b in city.scene.band.values]
     write_cog(tmp_path / "coarse.tif", numbers[:, ::2, ::2], coarse, band_names=bands)
-    cases = {"few.tif": ("B06", []), "coarse.tif": ("20 m.*10 m", [])}
+    cases = {"few.tif": ("bands B02, B03, B04, B05; wanted: .*missing B06", []), "coarse.tif": ("20 m.*10 m", [])}
     cases["scene"] = ("digital numbers.*reflectance", ["--digital-numbers"])
     for name, (message, more) in cases.items():
         scene = world / "scene.tif" if name == "scene" else tmp_path / name

@@ -16,6 +16,7 @@ from citygrain.models.catalogue import load_model
 from citygrain.scene.codes import read_codes
 from citygrain.scene.write import write_cog
 from citygrain.segments.slic import superpixels
+from citygrain.sensors import sensor_named
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.tiles import Progress
 from citygrain.workflows.parts import choose_features
@@ -52,6 +53,7 @@ def map_scene(
     if not how:
         raise InputError(f"model {model} does not say how its rows were made", wanted="a model of `citygrain run`")
     _same_pixels(scene, how)
+    _same_bands(scene, how)
     features = compute_features(scene, how["segment_features"])
     labels = read_codes(segments) if segments else _segmented(features, how, progress)
     write_cog(folder / "segments.tif", labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"])
@@ -69,6 +71,18 @@ def _same_pixels(scene: xr.DataArray, how: Mapping[str, Any]) -> None:
             f"pixels of {pixel**0.5:g} m",
             wanted=f"{how['pixel_m2'] ** 0.5:g} m, as the model was trained",
             mend="resample the scene, or train on it",
+        )
+
+
+def _same_bands(scene: xr.DataArray, how: Mapping[str, Any]) -> None:
+    sensor, there = sensor_named(how["sensor"]), [str(name) for name in scene.band.values]
+    wanted = [name for name in how["segment_features"] if sensor.find(name) is not None]
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise ModelMismatchError(
+            f"scene with bands {', '.join(there)}",
+            wanted=f"{', '.join(wanted)}, as the model was trained",
+            mend=f"missing {', '.join(missing)}",
         )
 
 
