@@ -4,6 +4,7 @@ Results come back in tile order whatever the engine, so a reduction over them ad
 This is the only room that knows dask.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from citygrain.errors import InputError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Progress", "Tile", "map_tiles", "tile_grid"]
+__all__ = ["Progress", "Tile", "map_tiles", "processors", "tile_grid"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total); long functions take one as `progress`."""
@@ -57,6 +58,18 @@ class Tile:
         bottom = min(shape[0], self.row + self.height + halo)
         right = min(shape[1], self.column + self.width + halo)
         return Tile(top, left, bottom - top, right - left)
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use.
+
+    Examples
+    --------
+    >>> processors() >= 1
+    True
+    """
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def tile_grid(shape: tuple[int, int], size: int | tuple[int, int]) -> list[Tile]:

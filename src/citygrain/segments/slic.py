@@ -21,7 +21,7 @@ from citygrain.errors import InputError
 from citygrain.segments import _connect, _kernel
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
 from citygrain.segments._scaling import Scaling, scale_features
-from citygrain.tiles import Progress, Tile, map_tiles, tile_grid
+from citygrain.tiles import Progress, Tile, map_tiles, processors, tile_grid
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -31,7 +31,7 @@ __all__ = ["compile_ahead", "superpixels"]
 SMALLEST = 0.25
 """Fragments below this share of the mean segment area are merged."""
 
-TILE = 1024
+TILE = 512
 """Pixels on a side of a tile, if the caller does not say."""
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def superpixels(
     compactness: float = 0.1,
     iterations: int = 10,
     tile: int | None = None,
-    engine: "int | Client" = 1,
+    engine: "int | Client | None" = None,
     progress: Progress | None = None,
 ) -> xr.DataArray:
     r"""Cut a scene into superpixels (SLIC, doi:10.1109/TPAMI.2012.120).
@@ -90,8 +90,8 @@ def superpixels(
         At least 1; it stops earlier when nothing moves.
     tile : int, optional
         Pixels on a side of what one task works on, made up to whole lattice cells. Does not change the result.
-    engine : int or distributed.Client
-        Threads, or a running cluster. Does not change the result.
+    engine : int or distributed.Client, optional
+        Number of threads, or a client of a cluster; by default all processors. The segments are the same.
     progress : callable, optional
         Called with (iterations done, iterations).
 
@@ -113,6 +113,7 @@ def superpixels(
     array([1, 1, 2, 2], dtype=int32)
     """
     _check(features, compactness, iterations, tile)
+    crew = processors() if engine is None else engine
     valid = _find_valid(features)
     lattice = lay_lattice(valid, _wanted(features, n_segments, area_ha, int(valid.sum())))
     scaling = scale_features(features, compactness**2 * lattice.reach)
@@ -120,9 +121,9 @@ def superpixels(
     blocks = map_tiles(
         partial(_read_block, features, valid, scaling, lattice),
         lattice.tiles(tile or TILE),
-        engine=engine if isinstance(engine, int) else 1,
+        engine=crew if isinstance(crew, int) else 1,
     )
-    assign = partial(map_tiles, partial(_assign_block, weight), engine=engine)
+    assign = partial(map_tiles, partial(_assign_block, weight), engine=crew)
     blocks = _iterate(blocks, Centres.none(lattice.shape, len(features)), iterations, assign, progress)
     labels, n = _connect_blocks(blocks, lattice, len(features))
     attrs = {
