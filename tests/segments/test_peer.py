@@ -36,7 +36,7 @@ def aberystwyth(bench: ModuleType):
 
 @pytest.mark.slow
 def test_synthetic_city(bench):
-    judge(bench.compare("synthetic", *bench.synthetic(512)), "synthetic")
+    judge(bench.compare("synthetic", *bench.synthetic(1024)), "synthetic")
 
 
 @pytest.mark.slow
