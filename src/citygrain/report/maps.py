@@ -196,7 +196,7 @@ def figure_maps(
     shape = next(iter(panels.values())).shape
     across = min(count, 3)
     down = -(-count // across)
-    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + 0.4)
+    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + 0.8)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, codes) in zip(grid, panels.items(), strict=False):
         _show(axes, color_codes(thin(codes, 700), legend), geobox)
