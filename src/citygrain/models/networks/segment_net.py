@@ -113,10 +113,6 @@ class _Residual(nn.Module):
         return functional.relu(x + self.body(x))
 
 
-def _down(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU())
-
-
 def _votes(stem: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
     """Mean of the pixels' own features over the superpixel: only the middle two thirds, where it is, are computed."""
     edge = image.shape[2] // 6
