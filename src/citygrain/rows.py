@@ -3,13 +3,86 @@
 Thirty thousand patches hold many times the scene's own bytes; these array-likes hold the scene and a table of corners.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PatchRows", "PixelRows"]
+__all__ = ["LazyRows", "MappedRows", "PatchRows", "PixelRows"]
+
+
+@runtime_checkable
+class LazyRows(Protocol):
+    """Rows that are read or made only when they are asked for; a choice of them stays lazy."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, c) or (n, c, h, w)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """float32."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def subset(self, rows: npt.NDArray[Any]) -> Self:
+        """Return the chosen rows (indices), unread."""
+        ...
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class MappedRows:
+    """Rows through a function, as they are read: radar channels to decibels, a choice of channels.
+
+    Attributes
+    ----------
+    rows : array-like, (n, c, ...)
+        Where the values come from.
+    function : callable
+        (m, c, ...) -> (m, channels, ...), for any m.
+    channels : int
+        Channels that `function` returns.
+
+    Examples
+    --------
+    >>> rows = MappedRows(np.ones((3, 2, 4, 4), np.float32), lambda x: x[:, :1] * 2, 1)
+    >>> rows.shape, rows.subset(np.array([0, 2]))[1:].max()
+    ((3, 1, 4, 4), np.float32(2.0))
+    """
+
+    rows: Any
+    function: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, channels, ...)."""
+        return int(self.rows.shape[0]), self.channels, *(int(side) for side in self.rows.shape[2:])
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def subset(self, rows: npt.NDArray[Any]) -> "MappedRows":
+        """Return the chosen rows, unread where the source is lazy."""
+        kept = self.rows.subset(rows) if isinstance(self.rows, LazyRows) else self.rows[rows]
+        return replace(self, rows=kept)
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        one = np.ndim(rows) == 0 and not isinstance(rows, slice)
+        values = np.asarray(self.rows[rows], np.float32)
+        made = np.asarray(self.function(values[None] if one else values), np.float32)
+        return made[0] if one else made
 
 
 @dataclass(frozen=True)

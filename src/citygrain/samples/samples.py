@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from citygrain.errors import InputError
 from citygrain.legend import Legend
-from citygrain.rows import PatchRows
+from citygrain.rows import LazyRows, MappedRows
 
 __all__ = ["Samples", "join_samples"]
 
@@ -85,11 +85,11 @@ class Samples:
         return int(self.x.shape[0])
 
     def __getitem__(self, rows: npt.NDArray[Any] | slice) -> "Samples":
-        """Return the chosen rows (mask, indices or slice) as Samples; rows that are cut on demand stay uncut."""
+        """Return the chosen rows (mask, indices or slice) as Samples; rows that are read on demand stay unread."""
         index = np.arange(len(self))[rows]
         return replace(
             self,
-            x=self.x.subset(index) if isinstance(self.x, PatchRows) else self.take(index),
+            x=self.x.subset(index) if isinstance(self.x, LazyRows) else self.take(index),
             y=self.y[index],
             group=self.group[index],
             unit=self.unit[index],
@@ -121,7 +121,11 @@ class Samples:
         if missing:
             raise InputError(f"features {missing} are not in the samples", wanted=f"from {', '.join(self.features)}")
         columns = [self.features.index(name) for name in features]
-        return replace(self, x=np.asarray(self.x[:])[:, columns], features=tuple(features))
+        if isinstance(self.x, LazyRows):
+            chosen: Any = MappedRows(self.x, lambda x: x[:, columns], len(columns))
+        else:
+            chosen = np.asarray(self.x[:])[:, columns]
+        return replace(self, x=chosen, features=tuple(features))
 
 
 def join_samples(first: Samples, second: Samples) -> Samples:
