@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import jobs, learning, looking
+from citygrain.cli import jobs, learning, looking, mapping
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -57,7 +57,7 @@ app.command("train", epilog="Example: citygrain train runs/a/samples.h5 --model 
     learning.train
 )
 app.command("map", epilog="Example: citygrain map other.tif --model runs/a/model --out runs/other")(
-    learning.map_command
+    mapping.map_command
 )
 app.command(
     "assess", epilog='Example: citygrain assess map.tif --reference truth.tif --classes "1=Urban,4=Water" --json'

@@ -1,4 +1,4 @@
-"""Commands from samples to a map and its assessment: sample, train, map, assess."""
+"""Commands from samples to a model and the assessment of its map: sample, train, assess."""
 
 import json
 from pathlib import Path
@@ -8,19 +8,13 @@ import typer
 
 from citygrain.cli.console import console, show_progress, show_steps
 from citygrain.cli.options import (
-    BandsOption,
     JsonOption,
     ModelOption,
     OutOption,
-    RawOption,
     RecipeOption,
-    ScaleOption,
-    SceneArgument,
-    SensorOption,
     configuration,
     listed,
     pairs,
-    read_image,
 )
 
 
@@ -60,28 +54,6 @@ def train(
             samples, out, model=model, recipe=recipe, epochs=epochs, features=chosen, seed=seed, progress=progress
         )
     console.print(f"{out}: {card.network}, {card.parameters:,} parameters, {sum(card.counts.values()):,} samples")
-
-
-def map_command(
-    scene: SceneArgument,
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
-    out: OutOption = Path("map"),
-    segments: Annotated[
-        Path | None, typer.Option(help="Superpixels; made as for the training scene if not given.")
-    ] = None,
-    bands: BandsOption = None,
-    scale: ScaleOption = None,
-    sensor: SensorOption = "sentinel-2",
-    digital_numbers: RawOption = False,
-) -> None:
-    """Map a scene with a trained model; it refuses other bands, units and pixel sizes."""
-    from citygrain.workflows.apply import map_scene
-
-    image = read_image(scene, bands, scale, sensor, digital_numbers)
-    with show_progress("superpixels") as progress:
-        city = map_scene(image, model, out, segments=segments, progress=progress)
-    areas = ", ".join(f"{name} {hectares:,.0f} ha" for name, hectares in city.area_ha().items())
-    console.print(f"{out / 'map.tif'}: {areas}")
 
 
 def assess(
