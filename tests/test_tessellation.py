@@ -7,6 +7,7 @@ from odc.geo.geobox import GeoBox
 from skimage.measure import regionprops
 
 from citygrain.errors import InputError
+from citygrain.grid_patches import GridPatches
 from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics, Tessellation, raster_like
 from citygrain.tiles import Tile, tile_grid
 
@@ -15,7 +16,17 @@ Quilt = tuple[xr.DataArray, xr.DataArray]
 
 def tessellations(quilt: Quilt) -> list[Tessellation]:
     features, labels = quilt
-    return [Pixels.of(features), SegmentPatches(labels, 7), SegmentStatistics(labels, 7)]
+    cells = [GridPatches.of(features, size=size, stride=stride) for size, stride in ((7, 1), (8, 5), (4, 9))]
+    return [Pixels.of(features), SegmentPatches(labels, 7), SegmentStatistics(labels, 7), *cells]
+
+
+def has_data(features: xr.DataArray, cut: Tessellation) -> np.ndarray:
+    """Whether half of the scene's pixels in each pixel of the cut's grid have data."""
+    valid = np.isfinite(features.values).any(0)
+    side = cut.stride if isinstance(cut, GridPatches) else 1
+    rows, columns = cut.geobox.shape
+    blocks = [[valid[r * side :][:side, c * side :][:, :side] for c in range(columns)] for r in range(rows)]
+    return np.array([[block.mean() >= 0.5 for block in row] for row in blocks])
 
 
 def test_scatter_puts_every_unit_back(quilt: Quilt) -> None:
@@ -26,23 +37,27 @@ def test_scatter_puts_every_unit_back(quilt: Quilt) -> None:
 
 
 def test_only_no_data_stays_no_data(quilt: Quilt) -> None:
-    valid = np.isfinite(quilt[0].values).any(0)
     for cut in tessellations(quilt):
+        valid = has_data(quilt[0], cut)
         ones = cut.scatter(np.ones(len(cut), np.uint8)).values
         assert np.array_equal(ones > 0, valid)
         assert np.array_equal(np.isfinite(cut.scatter(np.ones(len(cut), np.float32)).values), valid)
 
 
 @settings(max_examples=20)
-@given(size=st.integers(1, 45))
-def test_parts_by_tile_are_the_whole(size: int) -> None:
+@given(size=st.integers(1, 45), stride=st.integers(1, 12))
+def test_parts_by_tile_are_the_whole(size: int, stride: int) -> None:
     grid = GeoBox.from_bbox((0, 0, 600, 400), "EPSG:32633", resolution=10)
-    labels = raster_like((np.arange(2400) % 97).astype(np.int32).reshape(40, 60), grid)
-    cut = SegmentPatches(labels, 5)
-    joined = np.empty((40, 60), np.int64)
-    for tile in tile_grid((40, 60), size):
-        joined[tile.slices] = cut.parts(tile)
-    assert np.array_equal(joined, cut.parts(Tile(0, 0, 40, 60)))
+    numbers = np.arange(2400).reshape(40, 60)
+    for cut in (
+        SegmentPatches(raster_like((numbers % 97).astype(np.int32), grid), 5),
+        GridPatches(raster_like(numbers % 7 > 2, grid), 5, stride),
+    ):
+        shape = cut.geobox.shape
+        joined = np.empty(shape, np.int64)
+        for tile in tile_grid(shape, size):
+            joined[tile.slices] = cut.parts(tile)
+        assert np.array_equal(joined, cut.parts(Tile(0, 0, *shape)))
 
 
 def test_pixel_rows_are_the_pixels(quilt: Quilt) -> None:

@@ -1,4 +1,4 @@
-"""The compiled inner loop of `rows`: cut windows out of a raster, mirrored at its edges."""
+"""The compiled inner loops of rows: cut windows out of a raster, mirrored at its edges, and fill their gaps."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["cut"]
+__all__ = ["cut", "fill"]
 
 
 @njit(nogil=True, cache=True)
@@ -28,6 +28,26 @@ def cut(
                 else:
                     for x in range(size):
                         out[i, band, y, x] = values[band, row, mirrored(left + x, width)]
+
+
+@njit(nogil=True, cache=True)
+def fill(out: npt.NDArray[Any]) -> None:
+    """Give missing values of each window (n, c, w, w) the window's mean of their band; a band of none stays missing."""
+    rows, bands, size, _ = out.shape
+    for i in range(rows):
+        for band in range(bands):
+            total, there = 0.0, 0
+            for y in range(size):
+                for x in range(size):
+                    if np.isfinite(out[i, band, y, x]):
+                        total += out[i, band, y, x]
+                        there += 1
+            if 0 < there < size * size:
+                mean = total / there
+                for y in range(size):
+                    for x in range(size):
+                        if not np.isfinite(out[i, band, y, x]):
+                            out[i, band, y, x] = mean
 
 
 @njit(nogil=True, cache=True)

@@ -20,7 +20,16 @@ from citygrain.rows import PatchRows, PixelRows
 from citygrain.tiles import Tile
 from citygrain.zones import boxes, centroids, moments, zonal_moments
 
-__all__ = ["Pixels", "SegmentPatches", "SegmentStatistics", "Tessellation", "raster_like"]
+__all__ = [
+    "Pixels",
+    "SegmentPatches",
+    "SegmentStatistics",
+    "Tessellation",
+    "ground_of",
+    "raster_like",
+    "scatter_units",
+    "valid_pixels",
+]
 
 OUTLINE = "SEGMENT"
 """Name of the channel that is 1 inside the superpixel and 0 outside."""
@@ -73,7 +82,22 @@ def raster_like(values: npt.NDArray[Any], geobox: GeoBox) -> xr.DataArray:
     return raster
 
 
-def _scatter(tessellation: Tessellation, values: npt.NDArray[Any]) -> xr.DataArray:
+def valid_pixels(features: xr.DataArray) -> xr.DataArray:
+    """Return where any band of a (band, y, x) raster has a value, as a (y, x) raster of bool."""
+    valid = np.zeros(features.shape[1:], bool)
+    for band in features.values:
+        valid |= np.isfinite(band)
+    return raster_like(valid, features.odc.geobox)
+
+
+def scatter_units(tessellation: Tessellation, values: npt.NDArray[Any]) -> xr.DataArray:
+    """Return the raster in which each unit's pixels hold its value; elsewhere 0, or NaN for floats.
+
+    Raises
+    ------
+    InputError
+        If there is not one value for each unit.
+    """
     values = np.asarray(values)
     if len(values) != len(tessellation):
         raise InputError(f"{len(values)} values for {len(tessellation)} units", wanted="one value for each unit")
@@ -83,7 +107,7 @@ def _scatter(tessellation: Tessellation, values: npt.NDArray[Any]) -> xr.DataArr
     return raster_like(table[tessellation.parts(Tile(0, 0, height, width))], tessellation.geobox)
 
 
-def _ground(boxes: npt.NDArray[np.int64], geobox: GeoBox) -> npt.NDArray[np.float64]:
+def ground_of(boxes: npt.NDArray[np.int64], geobox: GeoBox) -> npt.NDArray[np.float64]:
     """Turn pixel boxes (top, left, bottom, right; ends excluded) into xmin, ymin, xmax, ymax."""
     a = geobox.affine
     x = a.c + a.a * boxes[:, [1, 3]]
@@ -113,10 +137,7 @@ class Pixels:
     @classmethod
     def of(cls, features: xr.DataArray) -> "Pixels":
         """Make the tessellation of a raster: a pixel is valid when any of its bands has a value."""
-        valid = np.zeros(features.shape[1:], bool)
-        for band in features.values:
-            valid |= np.isfinite(band)
-        return cls(raster_like(valid, features.odc.geobox))
+        return cls(valid_pixels(features))
 
     @property
     def geobox(self) -> GeoBox:
@@ -136,7 +157,7 @@ class Pixels:
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values; no data is 0, or NaN for floats."""
-        return _scatter(self, values)
+        return scatter_units(self, values)
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return the pixel numbers in a window; -1 is no data."""
@@ -148,7 +169,7 @@ class Pixels:
     def extents(self) -> npt.NDArray[np.float64]:
         """Return each pixel's ground, (n, 4)."""
         row, column = np.divmod(np.arange(len(self)), self.valid.shape[1])
-        return _ground(np.column_stack([row, column, row + 1, column + 1]), self.geobox)
+        return ground_of(np.column_stack([row, column, row + 1, column + 1]), self.geobox)
 
 
 @dataclass(frozen=True)
@@ -237,7 +258,7 @@ class SegmentPatches:
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values; no data is 0, or NaN for floats."""
-        return _scatter(self, values)
+        return scatter_units(self, values)
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return label - 1 in a window."""
@@ -245,7 +266,7 @@ class SegmentPatches:
 
     def extents(self) -> npt.NDArray[np.float64]:
         """Return the ground of each window and its superpixel together, (n, 4)."""
-        return _ground(self._segments.footprints(), self.geobox)
+        return ground_of(self._segments.footprints(), self.geobox)
 
 
 def _grid(raster: xr.DataArray) -> GeoBox:
@@ -319,7 +340,7 @@ class SegmentStatistics:
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values; no data is 0, or NaN for floats."""
-        return _scatter(self, values)
+        return scatter_units(self, values)
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return label - 1 in a window."""
