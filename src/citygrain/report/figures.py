@@ -1,6 +1,7 @@
 """Every figure of the project in one place: each takes values and returns a ``Figure``; nothing is shown.
 
-Maps are drawn in `maps`, the rest in `charts`; what joins both is here.
+Maps are drawn in `maps`, patches in `patches`, matrices side by side in `matrices`, the rest in `charts`; what joins
+them is here.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from citygrain.report.maps import (
     figure_segments,
     figure_sweep,
 )
+from citygrain.report.matrices import figure_matrices
+from citygrain.report.patches import figure_patch_sheet, figure_radar_sheet
 from citygrain.report.style import encode_figure, new_figure, save_figure, styled
 
 __all__ = [
@@ -42,7 +45,10 @@ __all__ = [
     "figure_look",
     "figure_map",
     "figure_maps",
+    "figure_matrices",
+    "figure_patch_sheet",
     "figure_patches",
+    "figure_radar_sheet",
     "figure_segments",
     "figure_sweep",
     "figure_times",
