@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from citygrain.errors import InputError
-from citygrain.models.augment import jitter, square_view, turn_in_turn
-from citygrain.models.feed import Feed, prepare, spread_seed
-from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation
-from citygrain.models.parallel import split_network, workers
+from citygrain.models.augment import blend, jitter, move, square_view, turn_in_turn
+from citygrain.models.feed import Feed, draw_counts, prepare, spread_seed
+from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation, learn_robust_normalisation
+from citygrain.models.networks.dropout import SeededDropout
+from citygrain.models.parallel import Twins, split_network, workers
 from citygrain.models.recipe import COURSE, DEFAULT, Recipe, recipe_named
 from citygrain.models.statistics import patch_statistics
 
@@ -128,10 +129,85 @@ def test_validation_rows_come_once_in_order_and_unchanged() -> None:
     torch.testing.assert_close(x, torch.from_numpy(toy_patches(50).x))
 
 
-def test_rows_on_disk_give_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    inside = [x for x, _, _ in _feed()]
+def _numbered(recipe: Recipe, *, n: int, seed: int | None = 0) -> Feed:
+    """A feed whose row weights are the row numbers."""
+    samples = toy_patches(n)
+    columns, weights = samples.legend.columns(samples.y), np.arange(n, dtype=np.float32)
+    return Feed(samples, columns, weights, normalisation=Normalisation.none(4), recipe=recipe, seed=seed, half=False)
+
+
+@pytest.mark.parametrize("seed", [0, None])
+def test_rows_on_disk_come_once_each_in_full_batches(monkeypatch: pytest.MonkeyPatch, seed: int | None) -> None:
     monkeypatch.setattr("citygrain.models.feed._IN_MEMORY", 0)
-    assert all(torch.equal(a, b) for a, (b, _, _) in zip(inside, _feed(), strict=True))
+    monkeypatch.setattr("citygrain.models.feed._BLOCK", 8)
+    monkeypatch.setattr("citygrain.models.feed._MIXED", 3)
+    feed = _numbered(replace(DEFAULT, least_rows=1, batch=16, augment=False, jitter=0.0), n=90, seed=seed)
+    batches = list(feed)
+    assert len(batches) == len(feed)
+    if seed is not None:
+        assert {len(x) for x, _, _ in batches[:-1]} == {16}
+    rows = torch.cat([weight for _, _, weight in batches]).long()
+    assert sorted(rows.tolist()) == list(range(90))
+    assert (rows.tolist() == list(range(90))) == (seed is None)
+    torch.testing.assert_close(torch.cat([x for x, _, _ in batches]), torch.from_numpy(toy_patches(90).x)[rows])
+
+
+@pytest.mark.parametrize("in_memory", [2**30, 0])
+def test_balanced_sampling_draws_each_class_as_often(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+    monkeypatch.setattr("citygrain.models.feed._IN_MEMORY", in_memory)
+    recipe = replace(DEFAULT, least_rows=1, sampling=1.0, augment=False, jitter=0.0)
+    samples = toy_patches(100, codes=(2, 7, 7, 7, 9, 9, 9, 9, 9, 9))
+    columns, weights = samples.legend.columns(samples.y), np.ones(100, np.float32)
+    feed = Feed(samples, columns, weights, normalisation=Normalisation.none(4), recipe=recipe, seed=0, half=False)
+    batches = list(feed)
+    assert len(batches) == len(feed)
+    assert torch.bincount(torch.cat([target for _, target, _ in batches]))[[0, 2, 3]].tolist() == [33, 33, 33]
+
+
+@given(
+    columns=hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4)),
+    sampling=st.floats(0, 1),
+    offset=st.floats(0, 0.99),
+)
+def test_draws_are_even_within_a_class_and_as_many_as_planned(
+    columns: np.ndarray, sampling: float, offset: float
+) -> None:
+    drawn = draw_counts(columns, sampling, offset=offset)
+    for column in np.unique(columns):
+        assert np.ptp(drawn[columns == column]) <= 1
+        assert drawn[columns == column].sum() >= 1
+    assert drawn.sum() == draw_counts(columns, sampling).sum()
+    assert abs(drawn.sum() - len(columns)) <= 5  # rounding, class by class
+    assert (draw_counts(columns, 0.0) == 1).all()
+
+
+def test_moved_patches_keep_their_middle() -> None:
+    x = torch.arange(64.0).reshape(1, 1, 8, 8).repeat(16, 1, 1, 1)
+    moved = move(x, 0.25, rng=torch.Generator().manual_seed(0))
+    assert moved.shape == x.shape
+    assert all(set(row.flatten().tolist()) <= set(range(64)) for row in moved)
+    assert len({row.flatten()[27].item() for row in moved}) > 2
+    assert torch.equal(move(x, 0.1, rng=torch.Generator()), x)  # less than a pixel
+
+
+def test_blended_labels_say_what_the_rows_are_made_of() -> None:
+    target = torch.tensor([0, 1, 2, 1])
+    one_hot = torch.nn.functional.one_hot(target, 3).float()
+    x, labels = blend(one_hot, target, 0.4, classes=3, rng=torch.Generator().manual_seed(5))
+    torch.testing.assert_close(x, labels)  # the rows are the labels here
+    assert torch.equal(labels.argmax(1), target)
+    assert not torch.equal(labels, one_hot)
+
+
+def test_robust_scaling_shrugs_off_a_tail() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(5, 2, (500, 1, 4, 4))
+    x[::50] = 12_702  # a radar echo of So2Sat
+    learned = learn_robust_normalisation(x, ("VV",))
+    assert learned.mean[0] == pytest.approx(5, abs=0.2)
+    assert learned.std[0] == pytest.approx(2, abs=0.2)
+    assert learned.apply(x.astype(np.float32)).max() == learned.cut
+    assert Normalisation.from_dict(learned.to_dict()) == learned
 
 
 def test_half_precision_rows_are_channels_last() -> None:
@@ -162,25 +238,80 @@ def test_gradients_of_the_halves_are_those_of_the_whole() -> None:
     assert split is not None
     x, target = torch.rand(7, 2, 5, 5, dtype=torch.float64), torch.tensor([0, 1, 0, 1, 1, 0, 0])
 
-    def loss_of(logits: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(logits, target)
+    def loss_of(logits: torch.Tensor, rows: slice) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, target[rows])
 
     with workers(2) as over:
-        loss = split.gradients(x, loss_of, over)
+        loss, logits = split.gradients(x, loss_of, over, seed=0)
     found = [weight.grad.clone() for weight in network.parameters()]
     network.zero_grad()
-    whole = loss_of(network(x))
+    whole = loss_of(network(x), slice(None))
     whole.backward()
     torch.testing.assert_close(loss, whole.detach())
+    torch.testing.assert_close(logits, network(x).detach())
     torch.testing.assert_close(found, [weight.grad for weight in network.parameters()])
+
+
+def _normalised() -> torch.nn.Module:
+    torch.manual_seed(0)
+    parts = (torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), SeededDropout(0.3), torch.nn.Flatten())
+    return torch.nn.Sequential(*parts, torch.nn.Linear(27, 2)).double()
+
+
+def _twin_step(network: torch.nn.Module, x: torch.Tensor, target: torch.Tensor, *, threads: int) -> torch.Tensor:
+    """Gradients of one step, flattened."""
+    twins = split_network(network, lambda function: function, halves=True)
+    assert isinstance(twins, Twins)
+
+    def loss_of(logits: torch.Tensor, rows: slice) -> torch.Tensor:
+        losses = torch.nn.functional.cross_entropy(logits, target[rows], reduction="none")
+        return losses.sum() / len(target)
+
+    with workers(threads) as over:
+        _, logits = twins.gradients(x, loss_of, over, seed=3)
+    assert logits.shape == (len(x), 2)
+    return torch.cat([weight.grad.flatten() for weight in network.parameters()])  # type: ignore[union-attr]
+
+
+def test_twins_of_one_half_twice_are_the_network_itself() -> None:
+    """With the same rows in both halves the statistics of a half are those of the whole."""
+    half, labels = torch.rand(4, 2, 5, 5, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
+    network, plain = _normalised(), _normalised()
+    for each in (network, plain):
+        each[2].share = 0.0  # type: ignore[index]
+    found = _twin_step(network, half.repeat(2, 1, 1, 1), labels.repeat(2), threads=2)
+    torch.nn.functional.cross_entropy(plain(half.repeat(2, 1, 1, 1)), labels.repeat(2)).backward()
+    torch.testing.assert_close(found, torch.cat([weight.grad.flatten() for weight in plain.parameters()]))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_twins_give_the_same_bits_on_one_thread_and_on_two(rows: int) -> None:
+    x, target = torch.rand(rows + 1, 2, 5, 5, dtype=torch.float64), torch.arange(rows + 1) % 2
+    one, two = _normalised(), _normalised()
+    assert torch.equal(_twin_step(one, x, target, threads=1), _twin_step(two, x, target, threads=2))
+    assert all(torch.equal(a, b) for a, b in zip(one.buffers(), two.buffers(), strict=True))
 
 
 def test_a_network_that_draws_outside_its_head_is_not_cut() -> None:
     assert split_network(torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(2, 2)), lambda f: f) is None
     assert split_network(torch.nn.Sequential(torch.nn.BatchNorm1d(2)), lambda f: f) is None
+    drawing = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Dropout())
+    assert split_network(drawing, lambda f: f, halves=True) is None
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 0}, {"views": 9}, {"schedule": "linear"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch": 0},
+        {"views": 9},
+        {"schedule": "linear"},
+        {"scaling": "log"},
+        {"shift": 0.5},
+        {"sampling": 2.0},
+        {"mixup": -1.0},
+    ],
+)
 def test_impossible_recipes_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         replace(DEFAULT, **wrong)  # type: ignore[arg-type]

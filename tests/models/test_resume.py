@@ -48,7 +48,9 @@ def _saved(model: NeuralClassifier, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize(("name", "recipe"), [("cnn", "default"), ("cnn", "course"), ("mlp", "default")])
+@pytest.mark.parametrize(
+    ("name", "recipe"), [("cnn", "default"), ("cnn", "course"), ("mlp", "default"), ("patchnet", "default")]
+)
 def test_resumed_training_ends_in_the_same_bytes(name: str, recipe: str, tmp_path: Path) -> None:
     train, valid = toy_patches(60), toy_patches(30, seed=5)
     whole = _saved(_model(name, recipe, Hooks()).fit(train, valid), tmp_path / "whole")

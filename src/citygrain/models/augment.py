@@ -5,8 +5,9 @@ North has no meaning for a patch of land, so each view of a training patch is as
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["jitter", "square_view", "turn_in_turn"]
+__all__ = ["blend", "jitter", "move", "square_view", "turn_in_turn"]
 
 
 def square_view(x: Tensor, way: int) -> Tensor:
@@ -55,3 +56,65 @@ def jitter(x: Tensor, size: float, *, spared: int | None, rng: torch.Generator) 
     if spared is not None:
         gain[:, spared] = offset[:, spared] = 0
     return x * (1 + gain).to(x.dtype) + offset.to(x.dtype)
+
+
+def move(x: Tensor, share: float, *, rng: torch.Generator) -> Tensor:
+    """Move patches by up to `share` of their side in both directions, each eighth of the batch by its own draw.
+
+    The edge is reflected, as it is where a patch is cut at the border of a scene.
+
+    Examples
+    --------
+    >>> move(torch.ones(2, 1, 8, 8), 0.25, rng=torch.Generator()).unique().tolist()
+    [1.0]
+    """
+    reach = int(share * x.shape[2])
+    if reach == 0:
+        return x
+    size, parts = x.shape[2], []
+    for part in x.chunk(8):
+        down, right = torch.randint(2 * reach + 1, (2,), generator=rng).tolist()
+        wide = functional.pad(part, (reach, reach, reach, reach), mode="reflect")
+        parts.append(wide[:, :, down : down + size, right : right + size])
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+
+def blend(x: Tensor, target: Tensor, alpha: float, *, classes: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Blend each row and its label with another of the batch, by one share for the batch (mixup).
+
+    Parameters
+    ----------
+    x : Tensor, (n, ...)
+        Rows.
+    target : Tensor of int, (n,)
+        Columns of the classes.
+    alpha : float
+        The share is drawn from Beta(alpha, alpha).
+    classes : int
+        Number of columns.
+    rng : torch.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    Tensor, (n, ...)
+        Blended rows.
+    Tensor, (n, classes)
+        Blended labels; each row sums to 1.
+
+    References
+    ----------
+    Zhang, H. et al. (2018). mixup: Beyond empirical risk minimization. arXiv:1710.09412
+
+    Examples
+    --------
+    >>> _, labels = blend(torch.zeros(2, 1), torch.tensor([0, 1]), 0.2, classes=2, rng=torch.Generator())
+    >>> labels.sum(1).tolist()
+    [1.0, 1.0]
+    """
+    gammas = torch._standard_gamma(torch.full((2,), alpha), generator=rng)
+    share = float(gammas[0] / gammas.sum()) if gammas.sum() > 0 else 1.0
+    share = max(share, 1 - share)  # the row itself always has the larger part
+    other = torch.randperm(len(x), generator=rng)
+    one_hot = functional.one_hot(target, classes).float()
+    return x.lerp(x[other], 1 - share), one_hot.lerp(one_hot[other], 1 - share)

@@ -5,7 +5,7 @@ PyTorch is loaded only when a neural model is made, so a forest starts at once.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from citygrain.errors import InputError
 from citygrain.models.card import read_card
@@ -14,15 +14,20 @@ from citygrain.models.classifier import Classifier
 if TYPE_CHECKING:
     from citygrain.models.training import Hooks
 
-__all__ = ["ModelName", "load_model", "make_model"]
+__all__ = ["MODELS", "PATCH_MODELS", "ModelName", "load_model", "make_model"]
 
-ModelName = Literal["forest", "mlp", "cnn"]
+ModelName = Literal["forest", "mlp", "cnn", "resnet50", "resnet20", "sen2lcz", "fusion", "patchnet"]
+MODELS: tuple[ModelName, ...] = get_args(ModelName)
+"""All names, for messages and options."""
+PATCH_MODELS: tuple[ModelName, ...] = ("resnet50", "resnet20", "sen2lcz", "fusion", "patchnet")
+"""Networks for whole patches, without a superpixel in the middle."""
 
-_NETWORKS = {
+_NETWORKS: dict[tuple[str, str], str] = {
     ("mlp", "course"): "course-mlp",
     ("mlp", "default"): "row-mlp",
     ("cnn", "course"): "course-cnn",
     ("cnn", "default"): "segment-net",
+    **{(name, recipe): name for name in PATCH_MODELS for recipe in ("course", "default")},
 }
 
 
@@ -41,8 +46,9 @@ def make_model(
 
     Parameters
     ----------
-    name : {"forest", "mlp", "cnn"}
-        Forest and mlp take rows of statistics or patches, cnn takes patches.
+    name : str
+        ``forest`` and ``mlp`` take rows of statistics or patches; ``cnn`` patches with a superpixel in the middle;
+        ``resnet50``, ``resnet20``, ``sen2lcz``, ``fusion`` (Sentinel-1 and -2) and ``patchnet`` whole patches.
     recipe : {"default", "course"}
         ``"course"`` trains exactly as the course does.
     epochs : int, optional
@@ -76,8 +82,9 @@ def make_model(
             recipe=recipe, seed=seed, threads=threads, units=units, preparation=dict(preparation or {})
         )
     if (name, recipe) not in _NETWORKS:
-        known = ", ".join(f"{model} with recipe {of}" for model, of in _NETWORKS)
-        raise InputError(f"model {name!r} with recipe {recipe!r}", wanted=f"forest, {known}")
+        raise InputError(
+            f"model {name!r} with recipe {recipe!r}", wanted=f"one of {', '.join(MODELS)}, recipe default or course"
+        )
     from citygrain.models.neural import NeuralClassifier  # noqa: PLC0415  # torch only for a network
     from citygrain.models.recipe import recipe_named  # noqa: PLC0415
     from citygrain.models.training import Hooks  # noqa: PLC0415
@@ -85,7 +92,7 @@ def make_model(
     return NeuralClassifier(
         name,
         _NETWORKS[name, recipe],
-        recipe_named(recipe, epochs=epochs),
+        recipe_named("patches" if name in PATCH_MODELS and recipe == "default" else recipe, epochs=epochs),
         seed=seed,
         threads=threads,
         units=units,

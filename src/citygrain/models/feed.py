@@ -1,37 +1,71 @@
 """Batches for training: drawn by epoch from one seed, so that a training resumed at an epoch sees the same rows.
 
-Rows are prepared once and indexed as one tensor where they fit in memory, and read by batch where they do not: a
-loader that fetches single rows costs more than the network.
+Rows are prepared once and indexed as one tensor where they fit in memory. Where they do not, they are read in blocks
+that lie together in the file, several blocks from all over it mixed at a time: a loader that fetches single rows costs
+more than the network.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from citygrain.models.augment import jitter, turn_in_turn
+from citygrain.models.augment import blend, jitter, move, turn_in_turn
 from citygrain.models.normalisation import SEGMENT, Normalisation
 from citygrain.models.recipe import Recipe
 from citygrain.samples.samples import Samples
 
-__all__ = ["Batch", "Feed", "prepare", "spread_seed"]
+__all__ = ["Batch", "Feed", "draw_counts", "prepare", "spread_seed"]
 
+Piece = tuple[Tensor, Tensor]
+"""Values, row numbers."""
 Batch = tuple[Tensor, Tensor, Tensor]
-"""Values, target columns, row weights."""
+"""Values, target columns (n,) or blended labels (n, k), row weights."""
 
-_IN_MEMORY = 4 * 2**30
-"""Bytes of float32 up to which the rows are held in memory."""
+_IN_MEMORY = 2 * 2**30
+"""Bytes of prepared rows up to which they are held in memory."""
+_BLOCK, _MIXED = 128, 16
+"""Rows of a block, and blocks that are mixed: 2,048 rows of 32 x 32 x 18 float32 take 151 MB."""
 
 
 def prepare(x: npt.NDArray[np.float32], normalisation: Normalisation, *, half: bool) -> Tensor:
-    """Return rows as the network takes them: standardised, channels last, bfloat16 if `half`."""
+    """Return rows as the network takes them: scaled, channels last, bfloat16 if `half`."""
     rows = torch.from_numpy(normalisation.apply(np.asarray(x, np.float32)))
     if half:
         rows = rows.to(torch.bfloat16)
     return rows.contiguous(memory_format=torch.channels_last) if rows.ndim == 4 else rows
+
+
+def draw_counts(columns: npt.NDArray[np.int64], sampling: float, *, offset: float = 0.0) -> npt.NDArray[np.int64]:
+    """Return how often an epoch draws each row, so that rare classes come more often; the sum stays about n.
+
+    Parameters
+    ----------
+    columns : ndarray of int, (n,)
+        Class of each row.
+    sampling : float
+        0 draws each row once, 1 each class as often as any other, between them its root.
+    offset : float
+        0 to 1; moves the rows that come once more than their neighbours, from epoch to epoch.
+
+    Examples
+    --------
+    >>> draw_counts(np.array([0, 0, 0, 0, 0, 0, 1, 1]), 1.0).tolist()
+    [0, 1, 1, 0, 1, 1, 2, 2]
+    """
+    counts = np.bincount(columns)
+    shares = np.where(counts > 0, np.maximum(counts, 1) ** (1.0 - sampling), 0.0)
+    quota = np.maximum(np.rint(shares / shares.sum() * len(columns)), 1)
+    times = (quota / np.maximum(counts, 1))[columns]
+    order = np.argsort(columns, kind="stable")
+    rank = np.empty(len(columns))
+    rank[order] = np.arange(len(columns)) - (np.cumsum(counts) - counts)[columns[order]]  # 0, 1, ... in each class
+    grain = 1e-9  # so that n times quota / n is not a hair below the quota
+    drawn = np.floor((rank + 1) * times + offset + grain) - np.floor(rank * times + offset + grain)
+    return np.asarray(drawn, np.int64)
 
 
 class Feed:
@@ -68,43 +102,114 @@ class Feed:
     ) -> None:
         self.epoch = 0
         self._samples, self._normalisation, self._recipe = samples, normalisation, recipe
+        self._columns, self._classes = columns, int(columns.max()) + 1
         self._targets, self._weights = torch.from_numpy(columns), torch.from_numpy(weights.astype(np.float32))
         self._seed, self._half = seed, half
         self._batch = recipe.batch if seed is not None else 512
         self._mask = samples.features.index(SEGMENT) if SEGMENT in samples.features else None
-        fits = 4 * int(np.prod(samples.x.shape)) <= _IN_MEMORY
-        self._rows = prepare(np.asarray(samples.x[:]), normalisation, half=half) if fits else None
+        fits = (2 if half else 4) * int(np.prod(samples.x.shape)) <= _IN_MEMORY
+        self._rows = self._all() if fits else None
 
     def __len__(self) -> int:
-        return math.ceil(len(self._order(0)) / self._batch)
+        return math.ceil(int(self._times(0).sum()) / self._batch)
 
     def __iter__(self) -> Iterator[Batch]:
         rng = torch.Generator().manual_seed(spread_seed(self._seed or 0, self.epoch))
-        for index in torch.split(self._order(self.epoch), self._batch):
-            x = self._take(index)
-            if self._seed is not None:
-                x = self._vary(x, rng)
-            yield x, self._targets[index], self._weights[index]
+        for values, index in _cut(self._pieces(self.epoch), self._batch):
+            targets, weights = self._targets[index], self._weights[index]
+            if self._seed is None:
+                yield values, targets, weights
+            else:
+                yield *self._vary(values, targets, rng), weights
 
-    def _order(self, epoch: int) -> Tensor:
+    def _all(self) -> Tensor:
+        """Prepare all rows, some at a time."""
+        parts = []
+        for start in range(0, len(self._samples), 1024):
+            rows = np.asarray(self._samples.x[start : start + 1024], np.float32)
+            parts.append(prepare(rows, self._normalisation, half=self._half))
+        together = torch.cat(parts)
+        return together.contiguous(memory_format=torch.channels_last) if together.ndim == 4 else together
+
+    def _times(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return how often each row is drawn."""
         n = len(self._samples)
         if self._seed is None:
-            return torch.arange(n)
-        rng = torch.Generator().manual_seed(spread_seed(self._seed, epoch) + 1)
+            return np.ones(n, np.int64)
         rounds = max(1, -(-self._recipe.least_rows // n))
-        return torch.cat([torch.randperm(n, generator=rng) for _ in range(rounds)])
+        if self._recipe.sampling == 0:
+            return np.full(n, rounds)
+        offset = (spread_seed(self._seed, epoch) % 1009) / 1009
+        return rounds * draw_counts(self._columns, self._recipe.sampling, offset=offset)
 
-    def _take(self, index: Tensor) -> Tensor:
+    def _pieces(self, epoch: int) -> Iterator[Piece]:
+        """Give values and row numbers in the order of the epoch, in pieces of any length."""
         if self._rows is not None:
-            return self._rows[index]
-        return prepare(self._samples.take(index.numpy()), self._normalisation, half=self._half)
+            for index in torch.split(self._order(epoch), self._batch):
+                yield self._rows[index], index
+        elif self._seed is None:
+            for rows in np.array_split(np.arange(len(self._samples)), math.ceil(len(self._samples) / self._batch)):
+                yield self._take(rows), torch.from_numpy(rows)
+        else:
+            yield from self._mixed(epoch)
 
-    def _vary(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        if self._recipe.augment and x.ndim == 4:
+    def _order(self, epoch: int) -> Tensor:
+        times = self._times(epoch)
+        if self._seed is None:
+            return torch.arange(len(times))
+        rng = torch.Generator().manual_seed(spread_seed(self._seed, epoch) + 1)
+        if self._recipe.sampling == 0:
+            return torch.cat([torch.randperm(len(times), generator=rng) for _ in range(int(times[0]))])
+        drawn = torch.from_numpy(np.repeat(np.arange(len(times)), times))
+        return drawn[torch.randperm(len(drawn), generator=rng)]
+
+    def _mixed(self, epoch: int) -> Iterator[Piece]:
+        """Read rows in blocks, several blocks at a time, and shuffle what was read."""
+        from citygrain.samples.stored import shuffled_blocks  # noqa: PLC0415 - HDF5 only for rows on disk
+
+        times = self._times(epoch)
+        rng = np.random.default_rng([self._seed or 0, epoch])
+        for index in shuffled_blocks(len(self._samples), block=_BLOCK, mix=_MIXED, rng=rng):
+            order = np.sort(index)
+            values = self._take(order)
+            drawn = np.repeat(np.arange(len(order)), times[order])
+            drawn = drawn[rng.permutation(len(drawn))]
+            yield values[torch.from_numpy(drawn)], torch.from_numpy(order[drawn])
+
+    def _take(self, index: npt.NDArray[np.int64]) -> Tensor:
+        return prepare(self._samples.take(index), self._normalisation, half=self._half)
+
+    def _vary(self, x: Tensor, target: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        recipe = self._recipe
+        if recipe.augment and x.ndim == 4:
             x = turn_in_turn(x, int(torch.randint(8, (), generator=rng)))
-        if self._recipe.jitter > 0:
-            x = jitter(x, self._recipe.jitter, spared=self._mask, rng=rng)
-        return x
+        if recipe.shift > 0 and x.ndim == 4:
+            x = move(x, recipe.shift, rng=rng)
+        if recipe.jitter > 0:
+            x = jitter(x, recipe.jitter, spared=self._mask, rng=rng)
+        if recipe.mixup > 0 and len(x) > 1:
+            return blend(x, target, recipe.mixup, classes=self._classes, rng=rng)
+        return x, target
+
+
+def _cut(pieces: Iterable[Piece], size: int) -> Iterator[Piece]:
+    """Join pieces and cut them anew, `size` rows each; the last may be shorter."""
+    left: list[Piece] = []
+    for piece in pieces:
+        left.append(piece)
+        if sum(len(index) for _, index in left) >= size:
+            values, index = _joined(left)
+            whole = len(index) // size * size
+            yield from zip(torch.split(values[:whole], size), torch.split(index[:whole], size), strict=True)
+            left = [(values[whole:], index[whole:])] if whole < len(index) else []
+    if left:
+        yield _joined(left)
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    return torch.cat([values for values, _ in pieces]), torch.cat([index for _, index in pieces])
 
 
 def spread_seed(seed: int, epoch: int) -> int:

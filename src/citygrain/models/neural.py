@@ -28,8 +28,8 @@ from citygrain.models.augment import square_view
 from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import batches, labelled, same_features, spread_columns
 from citygrain.models.feed import Feed, prepare
-from citygrain.models.normalisation import Normalisation, learn_normalisation
-from citygrain.models.parallel import workers
+from citygrain.models.normalisation import Normalisation, learn_normalisation, learn_robust_normalisation
+from citygrain.models.parallel import has_batch_statistics, workers
 from citygrain.models.precision import autocast, bf16_pays
 from citygrain.models.recipe import Recipe
 from citygrain.models.store import read_weights, write_model
@@ -41,6 +41,7 @@ __all__ = ["NeuralClassifier"]
 _log = logging.getLogger(__name__)
 _WEIGHTS = "weights.safetensors"
 _BATCH = 256
+_LEARNERS = {"standard": learn_normalisation, "robust": learn_robust_normalisation}
 
 
 @dataclass
@@ -58,7 +59,8 @@ class NeuralClassifier:
     seed : int
         Source of every draw: same rows and seed, same bytes.
     threads : int or None
-        Threads of training (at most two) and prediction; None = PyTorch's choice. No bit depends on it.
+        Threads of training (at most two) and prediction; None = PyTorch's choice. No bit depends on it, but for a
+        network with batch statistics under a recipe without halves.
     units : str
         Units of the features.
     preparation : mapping
@@ -134,12 +136,15 @@ class NeuralClassifier:
             same_features(train, valid)
             known = valid[np.isin(valid.y, train.legend.values[list(card.present)])]
             feeds += [self._feed(known, card, seed=None)] if len(known) else []
+        threads = self.threads or torch.get_num_threads()
         with workers(self.threads) as over:
             torch.manual_seed(self.seed)
             network = self._build(card)
             job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks)
             training = Training(network, self.recipe, feeds[0], job=job)
             training.over = over
+            if training.split is None and has_batch_statistics(network):
+                torch.set_num_threads(threads)  # the statistics of a whole batch cannot be had by halves
             run_training(training, feeds[1] if len(feeds) > 1 else None)
         training.over = map  # the threads are gone
         size = sum(p.numel() for p in network.parameters())
@@ -217,7 +222,7 @@ class NeuralClassifier:
         return self.recipe.half and bf16_pays()
 
     def _new_card(self, train: Samples) -> ModelCard:
-        learn = learn_normalisation(train.x, train.features) if self.recipe.standardise else None
+        learn = None if self.recipe.scaling == "none" else _LEARNERS[self.recipe.scaling](train.x, train.features)
         return ModelCard(
             kind=self.kind,
             network=self.network,

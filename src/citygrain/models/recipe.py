@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from citygrain.errors import InputError
 
-__all__ = ["COURSE", "DEFAULT", "Recipe", "recipe_named"]
+__all__ = ["COURSE", "DEFAULT", "PATCHES", "Recipe", "recipe_named"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,19 @@ class Recipe:
         Share of each label that is spread over all classes, 0 to 1.
     balance : float
         Weight of a class = (mean count / its count) to this power: 0 none, 1 full balance.
+    sampling : float
+        How far an epoch draws the classes equally often: 0 as they come, 1 each class as often as any other.
     trust_purity : bool
         Weigh each row by the share of its majority class.
-    standardise : bool
-        Learn mean and deviation of each channel on the training rows; otherwise values stay, NaN becomes 0.
+    scaling : str
+        Learned on the training rows: ``"standard"`` mean and deviation of each channel, ``"robust"`` median and
+        quartiles, with values beyond ten deviations cut off; ``"none"`` leaves the values. NaN becomes 0.
     augment : bool
         Turn and mirror the patches in the eight ways of the square.
+    shift : float
+        Move the patches at random by up to this share of their side; the edge is reflected.
+    mixup : float
+        Blend pairs of rows and their labels, by a share drawn from Beta(mixup, mixup); 0 blends nothing.
     jitter : float
         Deviation of a random gain and offset of each channel of each row, in standard deviations.
     averaging : float
@@ -52,6 +59,9 @@ class Recipe:
         Stop after this many epochs that are clearly worse than the best; 0 never stops.
     views : int
         Turned and mirrored views of a patch that a prediction averages, 1 to 8.
+    halves : bool
+        Let the halves of a batch pass a network with batch normalisation side by side, each with statistics of its
+        own (Hoffer et al. 2017); otherwise the whole batch has one, as in the literature.
     half : bool
         Use bfloat16 where the processor has the instructions.
     """
@@ -66,14 +76,18 @@ class Recipe:
     epsilon: float
     label_smoothing: float
     balance: float
+    sampling: float
     trust_purity: bool
-    standardise: bool
+    scaling: str
     augment: bool
+    shift: float
+    mixup: float
     jitter: float
     averaging: float
     keep_best: bool
     patience: int
     views: int
+    halves: bool
     half: bool
 
     def __post_init__(self) -> None:
@@ -83,6 +97,13 @@ class Recipe:
             raise InputError(f"batch {self.batch}, views {self.views}", wanted="batch from 1, views from 1 to 8")
         if self.schedule not in ("constant", "cosine"):
             raise InputError(f"schedule {self.schedule!r}", wanted="constant or cosine")
+        if self.scaling not in ("none", "standard", "robust"):
+            raise InputError(f"scaling {self.scaling!r}", wanted="none, standard or robust")
+        if not 0 <= self.sampling <= 1 or not 0 <= self.shift < 0.5 or self.mixup < 0:
+            raise InputError(
+                f"sampling {self.sampling}, shift {self.shift}, mixup {self.mixup}",
+                wanted="sampling from 0 to 1, shift from 0 to below 0.5, mixup from 0",
+            )
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values, for JSON."""
@@ -119,14 +140,18 @@ COURSE = Recipe(
     epsilon=1e-7,
     label_smoothing=0.0,
     balance=0.0,
+    sampling=0.0,
     trust_purity=False,
-    standardise=False,
+    scaling="none",
     augment=False,
+    shift=0.0,
+    mixup=0.0,
     jitter=0.0,
     averaging=0.0,
     keep_best=False,
     patience=0,
     views=1,
+    halves=False,
     half=False,
 )
 """As taught: Adam with Keras's settings, raw values, batches of 32, ten epochs, float32."""
@@ -142,17 +167,48 @@ DEFAULT = Recipe(
     epsilon=1e-8,
     label_smoothing=0.05,
     balance=0.5,
+    sampling=0.0,
     trust_purity=True,
-    standardise=True,
+    scaling="standard",
     augment=True,
+    shift=0.0,
+    mixup=0.0,
     jitter=0.1,
     averaging=1.0,
     keep_best=True,
     patience=5,
     views=1,
+    halves=False,
     half=True,
 )
-"""What held up best on blocks that were not trained on."""
+"""Superpixels: what held up best on blocks that were not trained on."""
+
+PATCHES = Recipe(
+    name="patches",
+    epochs=24,
+    batch=128,
+    least_rows=2_000,
+    rate=3e-3,
+    schedule="cosine",
+    weight_decay=0.05,
+    epsilon=1e-8,
+    label_smoothing=0.1,
+    balance=0.0,
+    sampling=0.0,
+    trust_purity=True,
+    scaling="robust",
+    augment=True,
+    shift=0.1,
+    mixup=0.2,
+    jitter=0.0,
+    averaging=2.0,
+    keep_best=True,
+    patience=0,
+    views=8,
+    halves=True,
+    half=True,
+)
+"""Whole patches (So2Sat, EuroSAT): residual networks from scratch."""
 
 
 def recipe_named(name: str, *, epochs: int | None = None) -> Recipe:
@@ -168,7 +224,7 @@ def recipe_named(name: str, *, epochs: int | None = None) -> Recipe:
     >>> recipe_named("course", epochs=5).epochs
     5
     """
-    known = {recipe.name: recipe for recipe in (COURSE, DEFAULT)}
+    known = {recipe.name: recipe for recipe in (COURSE, DEFAULT, PATCHES)}
     if name not in known:
         raise InputError(f"recipe {name!r}", wanted=f"one of {', '.join(known)}")
     return known[name] if epochs is None else replace(known[name], epochs=epochs)

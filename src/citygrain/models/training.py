@@ -22,7 +22,8 @@ from torch.nn import functional
 
 from citygrain.files import make_folder, whole_file
 from citygrain.models.feed import Batch, Feed, spread_seed
-from citygrain.models.parallel import split_network
+from citygrain.models.networks.dropout import seed_dropout
+from citygrain.models.parallel import Twins, split_network
 from citygrain.models.precision import autocast
 from citygrain.models.recipe import Recipe
 from citygrain.tiles import Progress
@@ -92,7 +93,7 @@ class Training(pl.LightningModule):
         self.seed, self.bf16, self.key, self.hooks = job.seed, job.half, job.key, job.hooks
         self.automatic_optimization = False  # halves of a batch go side by side
         self.over: Any = map
-        self.split = split_network(network, self._precise)
+        self.split = split_network(network, self._precise, halves=recipe.halves)
         self.history: list[dict[str, float]] = []
         self.average: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
@@ -115,15 +116,20 @@ class Training(pl.LightningModule):
         x, target, weight = batch
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
+        seed = spread_seed(self.seed, self.global_step) >> 2
 
-        def loss_of(logits: Tensor) -> Tensor:
-            return self._loss(logits, target, weight, part="train", smoothing=self.recipe.label_smoothing)
+        def loss_of(logits: Tensor, rows: slice) -> Tensor:
+            losses = self._losses(logits, target[rows], smoothing=self.recipe.label_smoothing)
+            return (losses * weight[rows]).sum() / weight.sum()
 
         if self.split is not None:
-            loss = self.split.gradients(x, loss_of, self.over)
+            loss, logits = self.split.gradients(x, loss_of, self.over, seed=seed)
         else:
-            loss = loss_of(self(x))
+            seed_dropout(self.network, seed)
+            logits = self(x)
+            loss = loss_of(logits, slice(None))
             loss.backward()  # type: ignore[no-untyped-call]
+        self._count(logits.detach(), target, loss.detach(), part="train")
         optimizer.step()
         self._follow()
         self.lr_schedulers().step()  # type: ignore[union-attr]
@@ -139,7 +145,10 @@ class Training(pl.LightningModule):
         horizon = max(1.0, self.recipe.averaging * len(self.feed))
         share = max(1 / horizon, 10 / (10 + self.global_step))
         for name, value in self.average.items():
-            value.lerp_(weights[name].detach(), share)
+            if value.is_floating_point():
+                value.lerp_(weights[name].detach(), share)
+            else:
+                value.copy_(weights[name])  # a count of batches
 
     def _swap(self) -> None:
         if self.average:
@@ -158,16 +167,23 @@ class Training(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Add a batch to the validation sums."""
         x, target, weight = batch
-        self._loss(self(x), target, weight, part="valid", smoothing=0.0)
+        logits = torch.cat(list(self.over(self._judged, x.chunk(2))))
+        loss = (self._losses(logits, target, smoothing=0.0) * weight).sum() / weight.sum()
+        self._count(logits, target, loss, part="valid")
 
-    def _loss(self, logits: Tensor, target: Tensor, weight: Tensor, *, part: str, smoothing: float) -> Tensor:
-        losses = functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
-        loss = (losses * weight).sum() / weight.sum()
-        right = (logits.argmax(1) == target).sum()
+    def _judged(self, x: Tensor) -> Tensor:
+        with torch.inference_mode():  # each thread has a mode of its own
+            return self(x)  # type: ignore[no-any-return]
+
+    def _losses(self, logits: Tensor, target: Tensor, *, smoothing: float) -> Tensor:
+        return functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+
+    def _count(self, logits: Tensor, target: Tensor, loss: Tensor, *, part: str) -> None:
+        """Add a batch to the sums of the learning curves; a blended row counts as its larger part."""
+        columns = target if target.ndim == 1 else target.argmax(1)
         n = len(target)
-        for place, value in enumerate((float(loss.detach()) * n, float(right), float(n))):
+        for place, value in enumerate((float(loss) * n, float((logits.argmax(1) == columns).sum()), float(n))):
             self.sums[part][place] += value
-        return loss
 
     def configure_optimizers(self) -> Any:
         """Return Adam or AdamW with a learning rate by step."""
@@ -184,6 +200,8 @@ class Training(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Derive every draw of the epoch from the seed and the epoch's number."""
         self.feed.epoch = self.current_epoch
+        if isinstance(self.split, Twins):
+            self.split.level()  # a state that was taken up is the first twin's
         torch.manual_seed(spread_seed(self.seed, self.current_epoch) + 2)  # dropout
         self.sums = {"train": [0.0] * 3, "valid": [0.0] * 3}
 
