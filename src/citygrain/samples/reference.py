@@ -17,7 +17,7 @@ import rasterio
 import xarray as xr
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
-from rasterio import Affine, features, windows
+from rasterio import Affine, windows
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.warp import reproject, transform, transform_bounds
@@ -25,7 +25,9 @@ from rasterio.warp import reproject, transform, transform_bounds
 from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.samples.codes import CodeTable, code_table, value_key
-from citygrain.samples.shapes import grid_crs, is_vector, read_shapes, spoken_extent
+from citygrain.samples.rasterise import burn_codes
+from citygrain.samples.shapes import grid_crs, read_shapes, spoken_extent
+from citygrain.samples.vector import existing_file, is_vector
 
 __all__ = ["read_reference"]
 
@@ -60,7 +62,7 @@ def read_reference(
     Parameters
     ----------
     path : Path or str
-        A raster of class codes, or polygons or points (GeoPackage, GeoJSON, Shapefile, KML).
+        A raster of class codes, or polygons or points (GeoPackage, GeoJSON, Shapefile, KML, KMZ).
     geobox : GeoBox
         The scene's grid.
     classes : mapping of str to str, optional
@@ -73,7 +75,9 @@ def read_reference(
     colors : mapping of str to str, optional
         Colours by class name, ``#rrggbb``.
     field : str, optional
-        Attribute of the shapes with the class; ``"layer"`` where each layer of the file is a class.
+        Attribute of the shapes with the class; ``"layer"`` where each layer of the file (folder of KML) is a class.
+        KML needs none: its placemarks' names are the values, and with ``legend=LCZ`` it is read as training areas,
+        see `citygrain.samples.training_areas.read_training_areas`.
     layer : str, optional
         Layer of the shapes, or band of the raster, where there are several.
     ignore : sequence of str or int
@@ -100,11 +104,8 @@ def read_reference(
     Traceback (most recent call last):
     citygrain.errors.InputError: nowhere.tif does not exist; wanted: a reference raster, polygons or points
     """
-    path = Path(path)
-    if not path.is_file():
-        came = f"{path} is a folder" if path.is_dir() else f"{path} does not exist"
-        raise InputError(came, wanted="a reference raster, polygons or points")
-    shapes = read_shapes(path, geobox, field=field, layer=layer) if is_vector(path) else None
+    path = existing_file(path, wanted="a reference raster, polygons or points")
+    shapes = read_shapes(path, geobox, field=field, layer=layer, legend=legend) if is_vector(path) else None
     if shapes is None and field is not None:
         raise InputError(f"{path.name} is a raster and has no field {field!r}", mend="leave field out")
     if shapes is not None and not classes and legend is None:
@@ -117,7 +118,7 @@ def read_reference(
         ignore=ignore,
         scheme=legend.scheme if legend else path.stem,
     )
-    codes = _from_raster(path, geobox, table, layer) if shapes is None else _burnt(shapes, geobox, table, path.name)
+    codes = _from_raster(path, geobox, table, layer) if shapes is None else burn_codes(shapes, geobox, table, path.name)
     if not codes.any():
         raise InputError(f"{path.name} labels no pixel of the scene", wanted="a reference with classes in the scene")
     attrs = {"scheme": table.legend.scheme, "source": path.name}
@@ -134,39 +135,6 @@ def _own_names(shapes: gpd.GeoDataFrame, file: str) -> dict[str, str]:
         )
     logger.info("%s: no classes or legend given, its own names are taken: %s", file, ", ".join(names))
     return {name: name for name in names}
-
-
-def _burnt(shapes: gpd.GeoDataFrame, geobox: GeoBox, table: CodeTable, file: str) -> CodeBand:
-    """Burn shapes in: polygons where they hold a pixel's centre, points where they fall."""
-    table.check(shapes["value"].value_counts().to_dict(), what="shapes", file=file)
-    codes = np.zeros(geobox.shape, np.uint8)
-    disputed = np.zeros(geobox.shape, bool)
-    numbers = shapes["value"].map(table.codes)
-    for code in sorted(set(numbers) - {0}):
-        mask = _covered(shapes[numbers == code], geobox)
-        if not mask.any():
-            logger.warning("%s: the shapes of %s hold no pixel", file, table.legend.name_of(code))
-        disputed |= mask & (codes != 0)
-        codes[mask] = code
-    if disputed.any():
-        logger.warning("%s: %d pixels are claimed by two classes and left unlabelled", file, disputed.sum())
-        codes[disputed] = 0
-    return codes
-
-
-def _covered(shapes: gpd.GeoDataFrame, geobox: GeoBox) -> npt.NDArray[np.bool_]:
-    pointlike = shapes.geom_type.str.endswith("Point")
-    covered = np.zeros(geobox.shape, np.uint8)
-    polygons = shapes.geometry[~pointlike]
-    if len(polygons):
-        features.rasterize(polygons, out=covered, transform=geobox.affine, default_value=1)
-    points = shapes.geometry[pointlike].explode(ignore_index=True)
-    columns = np.floor((points.x.to_numpy() - geobox.affine.c) / geobox.affine.a).astype(int)
-    rows = np.floor((points.y.to_numpy() - geobox.affine.f) / geobox.affine.e).astype(int)
-    height, width = geobox.shape
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    covered[rows[inside], columns[inside]] = 1
-    return covered.astype(bool)
 
 
 def _from_raster(path: Path, geobox: GeoBox, table: CodeTable, layer: str | None) -> CodeBand:

@@ -1,38 +1,30 @@
 """Polygons and points of a reference file, each with the value of its class, in the scene's CRS."""
 
 import logging
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
-import pandas as pd
-import pyogrio
 from odc.geo.geobox import GeoBox
-from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 
 from citygrain.errors import InputError
+from citygrain.lcz import lcz_code
+from citygrain.legend import Legend
 from citygrain.samples.codes import value_key
+from citygrain.samples.kml import is_kml
+from citygrain.samples.training_areas import read_training_areas
+from citygrain.samples.vector import read_vector
 
-__all__ = ["grid_crs", "is_vector", "read_shapes", "spoken_extent"]
+__all__ = ["grid_crs", "read_shapes", "spoken_extent"]
 
 logger = logging.getLogger(__name__)
 
-_SUFFIXES = {".gpkg", ".geojson", ".json", ".shp", ".fgb", ".kml", ".kmz", ".gml", ".zip"}
 _SHAPES = {"Point", "MultiPoint", "Polygon", "MultiPolygon"}
 
 
-def is_vector(path: Path) -> bool:
-    """Return whether `path` is a vector file, by its suffix; a GeoPackage of rasters only is none."""
-    if path.suffix.lower() not in _SUFFIXES:
-        return False
-    try:
-        return len(pyogrio.list_layers(path)) > 0
-    except DataSourceError:
-        return True  # reading it says why it cannot be
-
-
-def read_shapes(path: Path, geobox: GeoBox, *, field: str | None, layer: str | None) -> gpd.GeoDataFrame:
+def read_shapes(
+    path: Path, geobox: GeoBox, *, field: str | None, layer: str | None, legend: Legend | None = None
+) -> gpd.GeoDataFrame:
     """Read the shapes that meet the scene.
 
     Parameters
@@ -45,18 +37,23 @@ def read_shapes(path: Path, geobox: GeoBox, *, field: str | None, layer: str | N
         Attribute with the class; ``"layer"`` where each layer of the file is a class.
     layer : str or None
         Layer to read, where there are several.
+    legend : Legend, optional
+        With `LCZ` the values are Local Climate Zones in any of their spellings, and KML without a `field` is read as
+        training areas, see `read_training_areas`.
 
     Returns
     -------
     geopandas.GeoDataFrame
-        Columns ``value`` (see `value_key`), ``name`` (the value as written) and ``geometry``, in the scene's CRS.
+        Columns ``value`` (see `value_key`), ``name`` (the value as written) and ``geometry``, in the scene's CRS. The
+        index is the row in the file, from 0.
 
     Raises
     ------
     InputError
         If the file, layer, field, CRS or kind of shape cannot be used, or nothing meets the scene.
     """
-    frame = pd.concat(list(_frames(path, field, layer)), ignore_index=True)
+    zones = legend is not None and legend.scheme == "lcz"
+    frame = _zones(path, field, layer) if zones else read_vector(path, field=field, layer=layer)
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)]
     kinds = set(frame.geom_type) - _SHAPES
     if kinds:
@@ -104,43 +101,9 @@ def spoken_extent(bounds: Iterable[float]) -> str:
     return "(" + ", ".join(f"{value:.8g}" for value in bounds) + ")"
 
 
-def _frames(path: Path, field: str | None, layer: str | None) -> Iterator[gpd.GeoDataFrame]:
-    try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-        if layer is not None and layer not in layers:
-            raise InputError(f"layer {layer!r} is not in {path.name}", wanted=f"one of {', '.join(layers)}")
-        chosen = [layer] if layer is not None else layers
-        by_layer = field == "layer" and all(
-            "layer" not in pyogrio.read_info(path, layer=name)["fields"] for name in chosen
-        )
-        if not chosen:
-            raise InputError(f"{path.name} has no layer with shapes", wanted="polygons or points")
-        if len(chosen) > 1 and not by_layer:
-            raise InputError(
-                f"{path.name} has layers {', '.join(layers)}",
-                wanted="one of them as layer",
-                mend='or field = "layer" where each layer is a class',
-            )
-        for name in chosen:
-            yield _frame(path, name, field, by_layer=by_layer)
-    except (DataSourceError, DataLayerError, FieldError, GeometryError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{path.name} cannot be read as shapes ({reason})", wanted="a GeoPackage or GeoJSON"
-        ) from error
-
-
-def _frame(path: Path, layer: str, field: str | None, *, by_layer: bool) -> gpd.GeoDataFrame:
-    info = pyogrio.read_info(path, layer=layer)
-    fields = [str(name) for name in info["fields"]]
-    if not by_layer and field not in fields:
-        came = f"field {field!r} is not in {path.name}" if field else f"{path.name} holds shapes, but field is not set"
-        raise InputError(came, wanted=f"field = one of {', '.join(fields)}" if fields else 'field = "layer"')
-    if info["crs"] is None:
-        raise InputError(f"{path.name} has no CRS", wanted="shapes with a CRS", mend="set it with ogr2ogr -a_srs")
-    with warnings.catch_warnings():
-        # Heights ("Measured (M) geometry types are not supported") play no part here.
-        warnings.simplefilter("ignore", UserWarning)
-        frame = pyogrio.read_dataframe(path, layer=layer, columns=[] if by_layer else [field])
-    values = [layer] * len(frame) if by_layer else frame[field].tolist()
-    return gpd.GeoDataFrame({"value": values}, geometry=frame.geometry, crs=frame.crs)
+def _zones(path: Path, field: str | None, layer: str | None) -> gpd.GeoDataFrame:
+    if is_kml(path) and field is None:
+        areas = read_training_areas(path, layer=layer).frame
+        return gpd.GeoDataFrame({"value": areas["code"]}, geometry=areas.geometry, crs=areas.crs)
+    frame = read_vector(path, field=field, layer=layer)
+    return frame.assign(value=[value if (code := lcz_code(value)) is None else code for value in frame["value"]])
