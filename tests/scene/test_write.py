@@ -19,7 +19,7 @@ from rasterio.enums import ColorInterp
 
 from citygrain.errors import InputError, OutputError
 from citygrain.legend import LCZ, URBAN
-from citygrain.scene.write import write_cog
+from citygrain.scene.write import _deny_transparency, write_cog
 
 
 def grid(height: int, width: int) -> GeoBox:
@@ -139,7 +139,7 @@ def test_names_of_an_earlier_file_do_not_stay(tmp_path: Path) -> None:
         (np.zeros((5, 6), np.float16), {}, "array of float16"),
         (np.zeros((5, 6), np.complex64), {}, "array of complex64"),
         (np.zeros((5, 6), np.float32), {"colormap": URBAN.colormap()}, "colour table for 1 bands of float32"),
-        (np.zeros((2, 5, 6), np.uint8), {"colormap": URBAN.colormap()}, "colour table for 2 bands"),
+        (np.zeros((3, 5, 6), np.uint8), {"colormap": URBAN.colormap()}, "colour table for 3 bands"),
         (np.zeros((5, 6), np.uint8), {"colormap": {300: (0, 0, 0, 0)}}, "codes of uint8"),
         (np.zeros((5, 6), np.uint8), {"band_names": ["a", "b"]}, "2 band names for 1 bands"),
         (np.zeros((5, 6), np.uint8), {"nodata": -1}, "no data number -1.*of uint8"),
@@ -209,3 +209,19 @@ except OutputError as error:
     assert "a.tif could not be written: File too large" in run.stdout
     assert not list(tmp_path.iterdir())
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 20_000
+
+
+@pytest.mark.parametrize("bigtiff", ["YES", "NO"])
+def test_no_directory_of_a_tiff_takes_a_second_band_for_transparency(bigtiff: str) -> None:
+    values = np.random.default_rng(0).integers(0, 5, (2, 300, 300)).astype(np.uint8)
+    options = {"count": 2, "height": 300, "width": 300, "dtype": "uint8", "blocksize": 128, "bigtiff": bigtiff}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(driver="COG", transform=grid(300, 300).affine, crs="EPSG:32633", **options) as target:
+            target.write(values)
+            target.write_colormap(1, URBAN.colormap())
+        image = bytearray(memory.getbuffer())
+    _deny_transparency(image)
+    for level in ({}, {"overview_level": 0}, {"overview_level": 1}):
+        with rasterio.MemoryFile(bytes(image)) as memory, memory.open(**level) as file:
+            assert [kind.name for kind in file.colorinterp] == ["palette", "undefined"]
+            assert level or np.array_equal(file.read(), values)

@@ -12,13 +12,15 @@ from citygrain.errors import InputError
 __all__ = ["read_codes"]
 
 
-def read_codes(path: Path) -> xr.DataArray:
-    """Read the first band of a raster, as it is.
+def read_codes(path: Path, *, band: int = 1) -> xr.DataArray:
+    """Read a band of a raster, as it is.
 
     Parameters
     ----------
     path : Path
-        GeoTIFF with one band of integers.
+        GeoTIFF of integers.
+    band : int
+        Number of the band, from 1.
 
     Returns
     -------
@@ -31,8 +33,8 @@ def read_codes(path: Path) -> xr.DataArray:
     """
     try:
         with rasterio.open(path) as source:
-            values, geobox = source.read(1), GeoBox.from_rio(source)
-    except rasterio.errors.RasterioError as error:
+            values, geobox = source.read(band), GeoBox.from_rio(source)
+    except (rasterio.errors.RasterioError, IndexError) as error:
         raise InputError(f"{path} cannot be read: {error}", wanted="a GeoTIFF of labels or class codes") from None
     if values.dtype.kind not in "iu" or geobox.crs is None:
         raise InputError(f"{path} holds {values.dtype} in {geobox.crs}", wanted="integers in a coordinate system")

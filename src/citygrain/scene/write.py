@@ -4,6 +4,7 @@ The file is made in memory and put in place in one step, so a full disk or a kil
 Class names have no place inside a GeoTIFF: GDAL and QGIS read them from the ``.aux.xml`` beside it.
 """
 
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -21,6 +22,8 @@ __all__ = ["write_cog"]
 
 _TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 _BLOCK = 256
+_EXTRA_SAMPLES = 338  # the TIFF tag that says what bands beyond the colours mean: 0 plain data, 2 transparency
+_BIG_TIFF = 43
 
 Colors = Mapping[int, tuple[int, int, int, int]]
 
@@ -35,6 +38,7 @@ def write_cog(
     names: Mapping[int, str] | None = None,
     band_names: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    scale: float = 1.0,
 ) -> None:
     """Write an array as a COG; the same input gives the same bytes.
 
@@ -51,13 +55,15 @@ def write_cog(
     nodata : float, optional
         Number that means no data.
     colormap : mapping of int to (red, green, blue, alpha), optional
-        Colour table, 0 to 255 each; for one band of uint8 or uint16.
+        Colour table of the first band, 0 to 255 each; for one or two bands of uint8 or uint16.
     names : mapping of int to str, optional
-        Class names by code, written as category names and attribute table to ``<path>.aux.xml``.
+        Class names by code, written for each band as category names and attribute table to ``<path>.aux.xml``.
     band_names : sequence of str
         One name per band.
     tags : mapping of str to str, optional
         Metadata of the file.
+    scale : float
+        What a reader multiplies the numbers of all bands by.
 
     Raises
     ------
@@ -79,11 +85,12 @@ def write_cog(
     path = Path(path)
     cube = _checked(values, geobox, colormap, band_names)
     _check_nodata(nodata, cube.dtype)
-    image = _cog_bytes(cube, _profile(cube, geobox, nodata, colormap), colormap, band_names, tags or {})
+    profile = _profile(cube, geobox, nodata, colormap)
+    image = _cog_bytes(cube, profile, colormap, band_names, tags=tags or {}, scale=scale)
     beside = path.with_name(f"{path.name}.aux.xml")
     if names:
         # First, so that the raster never stands without its names; alone it does no harm.
-        write_text(beside, _side_file(names, colormap or {}))
+        write_text(beside, _side_file(names, colormap or {}, len(cube)))
     with whole_file(path) as partial:
         partial.write_bytes(image)
     if not names:
@@ -101,8 +108,9 @@ def _checked(
     cube = cube.astype(np.uint8) if cube.dtype == bool else cube
     if cube.dtype.name not in _TYPES:
         raise InputError(f"an array of {cube.dtype}", wanted=f"one of {', '.join(_TYPES)}")
-    if colormap and (cube.dtype.name not in {"uint8", "uint16"} or len(cube) > 1):
-        raise InputError(f"a colour table for {len(cube)} bands of {cube.dtype}", wanted="one band of uint8 or uint16")
+    if colormap and (cube.dtype.name not in {"uint8", "uint16"} or len(cube) > 2):
+        came = f"a colour table for {len(cube)} bands of {cube.dtype}"
+        raise InputError(came, wanted="one or two bands of uint8 or uint16")
     if colormap and not all(0 <= c <= np.iinfo(cube.dtype.name).max and len(rgba) == 4 for c, rgba in colormap.items()):
         raise InputError(f"colour table {dict(colormap)}", wanted=f"(r, g, b, a) for codes of {cube.dtype}")
     if band_names and len(band_names) != len(cube):
@@ -144,7 +152,9 @@ def _cog_bytes(
     profile: Mapping[str, object],
     colormap: Colors | None,
     band_names: Sequence[str],
+    *,
     tags: Mapping[str, str],
+    scale: float,
 ) -> bytes:
     try:
         with rasterio.MemoryFile() as memory:
@@ -152,16 +162,45 @@ def _cog_bytes(
                 target.write(cube)
                 if colormap:
                     target.write_colormap(1, dict(colormap))
+                if scale != 1:
+                    target.scales = [scale] * len(cube)
                 for index, name in enumerate(band_names, start=1):
                     target.set_band_description(index, name)
                 target.update_tags(**tags)
-            return bytes(memory.getbuffer())
+            image = bytearray(memory.getbuffer())
     except (RasterioError, OSError) as error:
         raise OutputError(f"the raster cannot be made ({str(error).splitlines()[0]})") from error
+    if colormap and len(cube) == 2:
+        _deny_transparency(image)
+    return bytes(image)
 
 
-def _side_file(names: Mapping[int, str], colormap: Colors) -> str:
+def _deny_transparency(image: bytearray) -> None:
+    """Say in each directory of a TIFF that its extra band is plain data: beside a palette GDAL calls it transparency.
+
+    No option of the COG driver does. The number is changed in place, so that no offset in the file moves.
+    """
+    order = "<" if image[:2] == b"II" else ">"
+    big = struct.unpack_from(f"{order}H", image, 2)[0] == _BIG_TIFF
+    counter, pointer, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+    (directory,) = struct.unpack_from(f"{order}{pointer}", image, 8 if big else 4)
+    while directory:
+        (number,) = struct.unpack_from(f"{order}{counter}", image, directory)
+        first = directory + struct.calcsize(counter)
+        for start in range(first, first + number * entry, entry):
+            if struct.unpack_from(f"{order}H", image, start)[0] == _EXTRA_SAMPLES:
+                struct.pack_into(f"{order}H", image, start + (12 if big else 8), 0)
+        (directory,) = struct.unpack_from(f"{order}{pointer}", image, first + number * entry)
+
+
+def _side_file(names: Mapping[int, str], colormap: Colors, bands: int) -> str:
     """Class names as GDAL keeps them beside a raster: a list without gaps, and a table of code, name and colour."""
+    table = _class_table(names, colormap)
+    of_bands = "".join(f'<PAMRasterBand band="{band}">\n{table}</PAMRasterBand>\n' for band in range(1, bands + 1))
+    return f"<PAMDataset>\n{of_bands}</PAMDataset>\n"
+
+
+def _class_table(names: Mapping[int, str], colormap: Colors) -> str:
     categories = "".join(f"<Category>{_text(names.get(code, ''))}</Category>\n" for code in range(max(names) + 1))
     # Field types 0 and 2 are integer and string; usages 5, 2 and 6 to 9 are value, name and the colour parts.
     fields = [("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8), ("Alpha", 0, 9)]
@@ -176,9 +215,8 @@ def _side_file(names: Mapping[int, str], colormap: Colors) -> str:
         for i, row in enumerate((code, name, *colormap.get(code, ())) for code, name in sorted(names.items()))
     )
     return (
-        f'<PAMDataset>\n<PAMRasterBand band="1">\n<CategoryNames>\n{categories}</CategoryNames>\n'
+        f"<CategoryNames>\n{categories}</CategoryNames>\n"
         f'<GDALRasterAttributeTable tableType="thematic">\n{columns}{rows}</GDALRasterAttributeTable>\n'
-        "</PAMRasterBand>\n</PAMDataset>\n"
     )
 
 

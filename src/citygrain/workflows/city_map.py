@@ -275,7 +275,7 @@ class _Job:
             city = predict_map(self.chosen, self.tessellation, model, progress=self.progress)
             city.write(self.folder / "map.tif")
 
-        outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "confidence.tif"]
+        outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif"]
         self.manifest.step("map", self._train_ingredients, outputs, work, needs=[lambda: self.features])
 
     def assess(self) -> None:
