@@ -95,6 +95,11 @@ class Assessment:
         return _share(np.diag(self.matrix), self.reference_count)
 
     @property
+    def average_accuracy(self) -> float:
+        """Mean producer's accuracy (recall) over the classes that occur in the reference, 0 to 1."""
+        return float(np.nanmean(self.producers_accuracy)) if self.total else float("nan")
+
+    @property
     def f1(self) -> Ratio:
         """Harmonic mean of user's and producer's accuracy, (k,); NaN where the class is in neither."""
         return _share(2 * np.diag(self.matrix), self.map_count + self.reference_count)
@@ -126,6 +131,7 @@ class Assessment:
         return {
             "count": self.total,
             "overall_accuracy": _plain(self.overall_accuracy),
+            "average_accuracy": _plain(self.average_accuracy),
             "kappa": _plain(self.kappa),
             "macro_f1": _plain(self.macro_f1),
             "weighted_f1": _plain(self.weighted_f1),
