@@ -1,6 +1,6 @@
 """Figures of the ground: composites, superpixels over the scene, maps, confidence, and where a map is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = [
     "figure_composite",
     "figure_confidence",
     "figure_errors",
+    "figure_legend",
     "figure_map",
     "figure_maps",
     "figure_segments",
@@ -216,6 +217,29 @@ def figure_maps(
 
 
 @styled
+def figure_legend(legend: Legend, present: Iterable[int] | None = None) -> Figure:
+    """Draw a legend alone, one class below the other, to lie over a map on a screen.
+
+    Parameters
+    ----------
+    legend : Legend
+        The classes.
+    present : iterable of int, optional
+        Codes of the classes to draw; all of them if not given.
+    """
+    chosen = set(legend.values.tolist() if present is None else present)
+    wide = len(str(max(chosen, default=0)))
+    numbers = {code: str(code).rjust(wide, "\u2007") for code in chosen}  # a space as wide as a digit
+    entries = [(f"{numbers[c.code]}  {c.name}", c.color) for c in legend if c.code in chosen]
+    longest = max((len(name) for name, _ in entries), default=1)
+    figure = new_figure(0.6 + 0.085 * longest, 0.15 + 0.21 * len(entries))
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.legend(*_keys(entries), loc="center", labelcolor=INK, borderpad=0)
+    return figure
+
+
+@styled
 def figure_confidence(confidence: npt.NDArray[np.float32], geobox: GeoBox | None = None) -> Figure:
     """Draw the model's probability of the mapped class.
 
@@ -286,11 +310,15 @@ def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | N
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
-    patches = [Patch(facecolor=color, edgecolor="#8a9199", linewidth=0.5) for _, color in entries]
-    names = [f"\u200b{name}" if name.startswith("_") else name for name, _ in entries]  # matplotlib hides those
+    patches, names = _keys(entries)
     longest = max((len(name) for name in names), default=1)
     columns = max(1, min(len(names), int(78 / (longest + 5))))
     figure.legend(patches, names, loc="outside lower center", ncols=columns, labelcolor=INK, columnspacing=1.6)
+
+
+def _keys(entries: Sequence[tuple[str, str]]) -> tuple[list[Patch], list[str]]:
+    patches = [Patch(facecolor=color, edgecolor="#8a9199", linewidth=0.5) for _, color in entries]
+    return patches, [f"\u200b{name}" if name.startswith("_") else name for name, _ in entries]  # else they are hidden
 
 
 def _bytes(color: str) -> npt.NDArray[np.uint8]:
