@@ -21,13 +21,15 @@ NEVER = (("accuracy", "models"), ("accuracy", "maps"), ("models", "tessellation"
 
 KNOWN_IN = {
     "rasterio": ("scene/", "maps/", "samples/"),
-    "h5py": ("samples/",),
+    "h5py": ("samples/", "models/keras_weights.py"),
+    "PIL": ("samples/patch_files.py",),
     "geopandas": ("samples/",),
     "pyogrio": ("samples/",),
     "numba": ("segments/_", "_rows.py"),
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),
+    "pooch": ("models/shelf.py",),
     "safetensors": ("models/",),
     "sklearn": ("models/forest.py",),
     "skops": ("models/forest.py",),
@@ -44,6 +46,7 @@ WITHOUT_TORCH = (
     "models/classifier.py",
     "models/catalogue.py",
     "models/recipe.py",
+    "models/shelf.py",
 )
 
 

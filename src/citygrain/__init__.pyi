@@ -18,13 +18,17 @@ from citygrain.maps.predict import predict_map as predict_map
 from citygrain.maps.thematic_map import ThematicMap as ThematicMap
 from citygrain.models.catalogue import load_model as load_model
 from citygrain.models.catalogue import make_model as make_model
+from citygrain.models.shelf import find_model as find_model
 from citygrain.report.html import write_report as write_report
 from citygrain.samples.balance import balance as balance
 from citygrain.samples.draw import draw_samples as draw_samples
 from citygrain.samples.matlab import read_matlab as read_matlab
 from citygrain.samples.matlab import write_matlab as write_matlab
+from citygrain.samples.open import open_samples as open_samples
+from citygrain.samples.patch_folder import open_patch_folder as open_patch_folder
 from citygrain.samples.reference import read_reference as read_reference
 from citygrain.samples.samples import Samples as Samples
+from citygrain.samples.so2sat import open_so2sat as open_so2sat
 from citygrain.samples.split import split_blocks as split_blocks
 from citygrain.samples.store import read_samples as read_samples
 from citygrain.samples.store import write_samples as write_samples

@@ -11,9 +11,11 @@ from citygrain.errors import InputError
 
 __all__ = [
     "LANDSAT8",
+    "SAR_FEATURES",
     "SENSORS",
     "SENTINEL1",
     "SENTINEL2",
+    "SO2SAT_SENTINEL1",
     "SO2SAT_SENTINEL2",
     "Band",
     "Sensor",
@@ -113,6 +115,10 @@ SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT8, SENTINEL1)}
 
 SO2SAT_SENTINEL2 = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The ten bands of So2Sat LCZ42 in file order."""
+SO2SAT_SENTINEL1 = ("VH_RE", "VH_IM", "VV_RE", "VV_IM", "VH_LEE", "VV_LEE", "COV_RE", "COV_IM")
+"""The eight radar channels of So2Sat LCZ42 in file order: amplitudes, filtered intensities, filtered covariance."""
+SAR_FEATURES = ("VH_DB", "VV_DB", "COHERENCE", "VH_LEE_DB", "VV_LEE_DB", "COHERENCE_LEE", "PHASE_COS")
+"""What `citygrain.features.sar.so2sat_sar` makes of them."""
 
 
 def sensor_named(name: str) -> Sensor:

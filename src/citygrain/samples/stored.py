@@ -1,0 +1,295 @@
+"""Rows that stay in an HDF5 file until they are asked for, and an order to read them that is shuffled yet sequential.
+
+The training file of So2Sat LCZ42 holds 50 GB. A disk gives its bytes quickly in a row and slowly here and there, so
+rows are read as runs, and an epoch goes through blocks of neighbouring rows, several blocks mixed at a time.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from citygrain.errors import InputError
+from citygrain.rows import LazyRows
+
+__all__ = ["JoinedRows", "StoredRows", "read_ahead", "shuffled_blocks"]
+
+_PIECE = 8 * 2**20
+"""Bytes read at a time in the file's own type, before they become float32."""
+
+_CHUNK_CACHE = 64 * 2**20
+"""Bytes of chunks that HDF5 keeps, so that a chunk is not unpacked anew for each of its rows."""
+
+
+class _SharedFile:
+    """An HDF5 file that is opened when first read and closed when the last rows that use it are gone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file: h5py.File | None = None
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        with self._lock:
+            if self._file is None:
+                self._file = h5py.File(self.path, rdcc_nbytes=_CHUNK_CACHE)
+            return self._file[name]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+            self._file = None
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Patches of an HDF5 data set (n, h, w, c), as float32 (n, c, h, w) when they are asked for.
+
+    Rows may be read from several threads at once; HDF5 lets them through one after the other. Beside the rows that a
+    read returns, 8 MiB are held while it runs, and up to 64 MiB of chunks.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    name : str
+        The data set in it.
+    index : ndarray of int, (n,)
+        Row of the data set for each of these rows.
+    patch : tuple of int
+        (c, h, w).
+    source : object
+        The open file, shared by all choices of its rows. Use `StoredRows.of`.
+    """
+
+    path: Path
+    name: str
+    index: npt.NDArray[np.int64]
+    patch: tuple[int, int, int]
+    source: _SharedFile = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, path: Path, name: str) -> "StoredRows":
+        """Return all rows of a data set, unread.
+
+        Raises
+        ------
+        InputError
+            If the data set does not hold patches of numbers, (n, h, w, c).
+        """
+        source = _SharedFile(path)
+        stored = source.dataset(name)
+        if not isinstance(stored, h5py.Dataset) or len(stored.shape) != 4 or stored.dtype.kind not in "fiu":
+            what = f"{stored.dtype} {stored.shape}" if isinstance(stored, h5py.Dataset) else "a group"
+            raise InputError(f"{name} of {path} is {what}", wanted="patches of numbers (n, height, width, channels)")
+        n, height, width, channels = (int(side) for side in stored.shape)
+        return cls(path, name, np.arange(n), (channels, height, width), source)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(n, c, h, w)."""
+        return len(self.index), *self.patch
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def subset(self, rows: npt.NDArray[Any]) -> "StoredRows":
+        """Return the chosen rows, unread."""
+        return replace(self, index=self.index[rows])
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        wanted = np.atleast_1d(self.index[rows])
+        order = np.argsort(wanted, kind="stable")  # rows are read in the order of the file, each once
+        increasing = wanted[order]
+        if (np.diff(increasing) > 0).all():
+            values = self._read(increasing, order)
+        else:
+            unique, inverse = np.unique(wanted, return_inverse=True)
+            values = self._read(unique, np.arange(len(unique)))[inverse]
+        return values[0] if np.ndim(rows) == 0 and not isinstance(rows, slice) else values
+
+    def close(self) -> None:
+        """Close the file; reading opens it again."""
+        self.source.close()
+
+    def _read(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Read increasing rows, each to its place in the result."""
+        out = np.empty((len(rows), *self.patch), np.float32)
+        channels, height, width = self.patch
+        try:
+            stored = self.source.dataset(self.name)
+            limit = max(1, _PIECE // (stored.dtype.itemsize * channels * height * width))
+            scratch = np.empty((min(limit, len(rows)), height, width, channels), stored.dtype)
+            for start in range(0, len(rows), limit):
+                piece = rows[start : start + limit]
+                for first, last in _runs(piece):
+                    stored.read_direct(scratch, np.s_[piece[first] : piece[last - 1] + 1], np.s_[first:last])
+                out[places[start : start + len(piece)]] = scratch[: len(piece)].transpose(0, 3, 1, 2)  # (n, c, h, w)
+        except (OSError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{self.name} of {self.path} cannot be read: {str(error).splitlines()[0]}",
+                wanted="a whole file",
+                mend="copy or download it again",
+            ) from error
+        self._refuse_empty(out, rows, places)
+        return out
+
+    def _refuse_empty(
+        self, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
+    ) -> None:
+        """Single NaN are no data; a patch of NaN alone, or an infinite value, is a broken file."""
+        if self.source.dataset(self.name).dtype.kind != "f":
+            return
+        flat = values.reshape(len(values), int(np.prod(self.patch)))
+        suspects = np.flatnonzero(~np.isfinite(flat.sum(axis=1)))
+        for suspect in suspects:
+            infinite = bool(np.isinf(flat[suspect]).any())
+            if infinite or bool(np.isnan(flat[suspect]).all()):
+                what = "infinite values" if infinite else "nothing but NaN"
+                raise InputError(
+                    f"row {rows[places == suspect][0]} of {self.name} in {self.path} holds {what}",
+                    wanted="numbers, with NaN for single pixels without data",
+                    mend="leave the row out or write the file again",
+                )
+
+
+def _runs(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each stretch of consecutive numbers."""
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    yield from pairwise([0, *breaks.tolist(), len(rows)])
+
+
+@dataclass(frozen=True)
+class JoinedRows:
+    """Several sources of the same patches, channel after channel.
+
+    Attributes
+    ----------
+    parts : tuple of array-like, (n, c_i, h, w) each
+        Sources with the same n, h, w.
+
+    Examples
+    --------
+    >>> from citygrain.rows import MappedRows
+    >>> one = MappedRows(np.ones((3, 2, 4, 4), np.float32), lambda x: x, 2)
+    >>> JoinedRows((one, one)).subset(np.array([2, 0]))[:1].shape
+    (1, 4, 4, 4)
+    """
+
+    parts: tuple[LazyRows, ...]
+
+    def __post_init__(self) -> None:
+        shapes = [part.shape for part in self.parts]
+        if len({(shape[0], *shape[2:]) for shape in shapes}) != 1:
+            raise InputError(f"sources of shapes {shapes}", wanted="as many patches of the same size in each")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, c, h, w)."""
+        n, _, *rest = self.parts[0].shape
+        return n, sum(part.shape[1] for part in self.parts), *rest
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def subset(self, rows: npt.NDArray[Any]) -> "JoinedRows":
+        """Return the chosen rows, unread."""
+        return JoinedRows(tuple(part.subset(rows) for part in self.parts))
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        return np.concatenate([part[rows] for part in self.parts], axis=-3)
+
+
+def shuffled_blocks(n: int, *, block: int, mix: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the rows of an epoch in turn: shuffled, but so that each yield is few sequential reads.
+
+    The rows are cut into blocks of neighbours (the first cut falls elsewhere in each epoch), the blocks are shuffled,
+    `mix` of them are put together, and their rows are shuffled.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    block : int
+        Rows of a block, the length of a sequential read.
+    mix : int
+        Blocks that are mixed at a time; ``block * mix`` rows at most are in one yield.
+    rng : numpy.random.Generator
+        Cuts and shuffles.
+
+    Yields
+    ------
+    ndarray of int64
+        Row numbers; all yields together hold each row once.
+
+    Examples
+    --------
+    >>> turns = list(shuffled_blocks(10, block=2, mix=2, rng=np.random.default_rng(0)))
+    >>> max(len(turn) for turn in turns), np.sort(np.concatenate(turns)).tolist() == list(range(10))
+    (4, True)
+    """
+    if block < 1 or mix < 1:
+        raise InputError(f"blocks of {block} rows, {mix} at a time", wanted="1 or more of both")
+    cuts = [0, *range(int(rng.integers(block)) + 1, n, block), n] if n else [0]
+    blocks = list(pairwise(cuts))
+    order = rng.permutation(len(blocks))
+    for start in range(0, len(order), mix):
+        rows = np.concatenate([np.arange(*blocks[number]) for number in order[start : start + mix]])
+        yield rng.permutation(rows)
+
+
+def read_ahead(
+    x: Any, turns: Iterable[npt.NDArray[np.int64]]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """Yield each turn's row numbers with its rows, while a thread reads the next turn.
+
+    Two turns are in memory at a time.
+
+    Parameters
+    ----------
+    x : LazyRows or ndarray, (n, ...)
+        Rows, on disk or in memory.
+    turns : iterable of ndarray of int
+        Row numbers, as `shuffled_blocks` yields them.
+
+    Examples
+    --------
+    >>> x = np.arange(6, dtype=np.float32)[:, None]
+    >>> [(rows.tolist(), values.ravel().tolist()) for rows, values in read_ahead(x, [np.array([3, 1]), np.array([5])])]
+    [([3, 1], [3.0, 1.0]), ([5], [5.0])]
+    """
+
+    def read(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        return rows, np.asarray(x[rows], np.float32)
+
+    remaining = iter(turns)
+    with ThreadPoolExecutor(1, "citygrain-read-ahead") as pool:
+        coming = [pool.submit(read, rows) for rows in _first(remaining)]
+        for rows in remaining:
+            coming.append(pool.submit(read, rows))
+            yield coming.pop(0).result()
+        yield from (future.result() for future in coming)
+
+
+def _first(turns: Iterator[npt.NDArray[np.int64]]) -> Iterator[npt.NDArray[np.int64]]:
+    for rows in turns:
+        yield rows
+        return
