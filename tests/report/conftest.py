@@ -44,10 +44,11 @@ def make_run(names=("Urban", "Crop", "Vegetation", "Water"), **changes):
     fields = {
         "title": "Toy town",
         "scene": scene,
+        "unit": "superpixel",
         "segments": segments,
         "legend": legend,
         "reference_pixel": pixels,
-        "reference_superpixel": reference[segments - 1],
+        "reference_unit": reference[segments - 1],
         "map_codes": mapped[segments - 1],
         "confidence": rng.uniform(0.4, 1, 108).astype(np.float32)[segments - 1],
         "split": split,

@@ -46,7 +46,7 @@ from citygrain.tiles import Tile
 def every_figure(run):
     """Name and call of each figure."""
     geobox = run.scene.odc.geobox
-    two = {"a": run.reference_pixel, "b": run.reference_superpixel}
+    two = {"a": run.reference_pixel, "b": run.reference_unit}
     held_out = run.assessment["superpixel"]
     return {
         "look": lambda: figure_look(run.scene),

@@ -36,7 +36,7 @@ def look(
     """Draw any three bands and every band's histogram, and print a summary."""
     from citygrain.report.figures import figure_look, save_figure
     from citygrain.scene.read import describe_scene
-    from citygrain.workflows.parts import choose_features
+    from citygrain.workflows.units import choose_features
 
     image = read_image(scene, bands, scale, sensor, digital_numbers)
     summary = describe_scene(image)

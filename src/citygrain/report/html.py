@@ -55,16 +55,18 @@ class RunRecord:
         Name of the scene.
     scene : DataArray, (band, y, x)
         The scene.
-    segments : ndarray of int32, (h, w)
-        Superpixel labels; 0 = no data.
+    unit : str
+        What has a class: ``"superpixel"``, ``"cell"`` or ``"pixel"``.
+    segments : ndarray of int32, (h, w), or None
+        Superpixel labels, where these are the units; 0 = no data.
     legend : Legend
         The classes.
-    reference_pixel, reference_superpixel, map_codes : ndarray of uint8, (h, w)
-        Reference as given, reference as the majority of each superpixel, and the map; 0 = none.
+    reference_pixel, reference_unit, map_codes : ndarray of uint8, (h, w)
+        Reference as given, reference as the majority of each unit, and the map; 0 = none.
     confidence : ndarray of float32, (h, w)
         0 to 1, NaN = no data.
     split : ndarray of uint8, (h, w)
-        0 neither, 1 training blocks, 2 test blocks.
+        0 neither, 1 training ground, 2 test ground.
     assessment : dict
         The content of ``assessment.json``.
     history : list of dict
@@ -81,10 +83,11 @@ class RunRecord:
 
     title: str
     scene: xr.DataArray
-    segments: npt.NDArray[np.int32]
+    unit: str
+    segments: npt.NDArray[np.int32] | None
     legend: Legend
     reference_pixel: Codes
-    reference_superpixel: Codes
+    reference_unit: Codes
     map_codes: Codes
     confidence: npt.NDArray[np.float32]
     split: Codes
@@ -97,9 +100,15 @@ class RunRecord:
 
     def __post_init__(self) -> None:
         shape = self.scene.shape[1:]
-        for name in ("segments", "reference_pixel", "reference_superpixel", "map_codes", "confidence", "split"):
-            if getattr(self, name).shape != shape:
-                raise InputError(f"{name} of shape {getattr(self, name).shape}", wanted=f"{shape}, the scene's")
+        for name in ("segments", "reference_pixel", "reference_unit", "map_codes", "confidence", "split"):
+            raster = getattr(self, name)
+            if raster is not None and raster.shape != shape:
+                raise InputError(f"{name} of shape {raster.shape}", wanted=f"{shape}, the scene's")
+
+    @property
+    def ground(self) -> str:
+        """What was held out for the test: ``"blocks"`` or ``"polygons"``."""
+        return str(self.assessment.get("split_detail", {}).get("by", "blocks"))
 
 
 def write_report(path: Path, run: RunRecord) -> None:
@@ -127,8 +136,8 @@ def write_report(path: Path, run: RunRecord) -> None:
     environment.filters.update(percent=_percent, decimal=_decimal, thousands=_thousands)
     page = environment.get_template("report.html.j2").render(
         run=run,
-        held_out=run.assessment["superpixel"],
-        by_pixel=run.assessment["pixel"],
+        held_out=run.assessment[run.unit],
+        by_pixel=run.assessment["pixel"] if run.unit == "superpixel" else None,
         resubstitution=run.assessment.get("resubstitution"),
         truth=run.assessment.get("truth"),
         notes=run.assessment.get("notes", []),
@@ -142,22 +151,25 @@ def write_report(path: Path, run: RunRecord) -> None:
 
 def _pictures(run: RunRecord) -> dict[str, str]:
     """Draw every figure of the report, as data addresses."""
-    geobox, matrix = run.scene.odc.geobox, run.assessment["superpixel"]["confusion"]["matrix"]
+    geobox, matrix = run.scene.odc.geobox, run.assessment[run.unit]["confusion"]["matrix"]
     window = middle_window(run.scene.shape[1:], 160)
     given, majority = "Reference as given", "Reference by superpixel"
-    references = {given: run.reference_pixel, majority: run.reference_superpixel}
-    outlined = figure_segments(run.scene, run.segments, mark=window, width=4.6)
+    references, difference = {given: run.reference_pixel}, None
+    if run.unit == "superpixel":
+        references[majority], difference = run.reference_unit, (given, majority)
     pictures = {
         "map": _address(figure_map(run.map_codes, run.legend, geobox)),
         "scene": _address(figure_composite(run.scene), photograph=True),
-        "segments": _address(outlined, dpi=220, photograph=True),
-        "crop": _address(figure_segments(run.scene, run.segments, crop=window, width=4.6), dpi=220),
-        "references": _address(figure_maps(references, run.legend, geobox, difference=(given, majority)), dpi=120),
+        "references": _address(figure_maps(references, run.legend, geobox, difference=difference), dpi=120),
         "confidence": _address(figure_confidence(run.confidence, geobox)),
         "errors": _address(figure_errors(run.map_codes, run.reference_pixel, run.split, geobox)),
         "confusion": _address(figure_confusion(matrix, run.legend)),
-        "bars": _address(figure_class_bars(run.assessment["superpixel"]["per_class"])),
+        "bars": _address(figure_class_bars(run.assessment[run.unit]["per_class"])),
     }
+    if run.segments is not None:
+        outlined = figure_segments(run.scene, run.segments, mark=window, width=4.6)
+        pictures["segments"] = _address(outlined, dpi=220, photograph=True)
+        pictures["crop"] = _address(figure_segments(run.scene, run.segments, crop=window, width=4.6), dpi=220)
     if run.history:
         pictures["history"] = _address(figure_learning_curves(run.history))
     if run.patches is not None and len(run.patches):
@@ -203,7 +215,8 @@ def _facts(run: RunRecord) -> list[tuple[str, str]]:
             facts.append(("Coordinate system", f"{geobox.crs.proj.name}{code}"))
     facts.append(("Bands", ", ".join(str(name) for name in run.scene.band.values)))
     facts.append(("Picture", " ".join(natural_bands(run.scene)) + " as red, green, blue"))
-    facts.append(("Superpixels", _thousands(int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])))))
+    if run.segments is not None:
+        facts.append(("Superpixels", _thousands(int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])))))
     return facts
 
 

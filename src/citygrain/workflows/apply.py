@@ -19,7 +19,7 @@ from citygrain.segments.slic import superpixels
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.tiles import Progress
-from citygrain.workflows.parts import choose_features
+from citygrain.workflows.units import choose_features
 
 __all__ = ["map_scene"]
 

@@ -19,6 +19,7 @@ import xarray as xr
 from citygrain.accuracy.assess import assess
 from citygrain.features.stack import compute_features
 from citygrain.files import make_folder, write_text
+from citygrain.grid_patches import GridPatches
 from citygrain.legend import Legend
 from citygrain.maps.predict import predict_map
 from citygrain.maps.thematic_map import ThematicMap
@@ -28,23 +29,25 @@ from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.store import read_samples, read_table, write_samples
 from citygrain.scene.codes import read_codes
-from citygrain.scene.read import read_scene
 from citygrain.scene.write import write_cog
 from citygrain.segments.slic import superpixels
-from citygrain.tessellation import SegmentPatches, SegmentStatistics
+from citygrain.tessellation import Pixels
 from citygrain.tiles import Progress
 from citygrain.workflows.config import RunConfig
+from citygrain.workflows.dates import join_dates, read_dates
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
-from citygrain.workflows.parts import (
+from citygrain.workflows.parts import choose_rows, few_patches, group_units, named_legend
+from citygrain.workflows.training import training_hooks
+from citygrain.workflows.units import (
+    NOUNS,
+    Units,
     choose_features,
-    choose_rows,
-    choose_tessellation,
-    few_patches,
-    named_legend,
+    choose_units,
+    number_units,
+    on_scene,
     preparation,
     unit_values,
 )
-from citygrain.workflows.training import training_hooks
 from citygrain.workflows.verdict import caveats, verdict
 
 if TYPE_CHECKING:
@@ -134,11 +137,12 @@ class _Job:
     def _segment_ingredients(self) -> dict[str, Any]:
         c = self.config
         scene = [self.manifest.head["inputs"][str(path)] for path in c.scene.paths]
-        settings = c.scene.model_dump(exclude={"path"})
+        settings = c.scene.model_dump(exclude={"path", "dates"})
         return {
             "scene": scene,
             "reading": settings,
             "features": c.features.model_dump(),
+            "units": c.units.model_dump(),
             "slic": c.segments.model_dump(),
         }
 
@@ -162,43 +166,39 @@ class _Job:
             return work()
 
     @cached_property
-    def scene(self) -> xr.DataArray:
-        c = self.config.scene
-        paths = c.paths if isinstance(c.path, list) else c.paths[0]
-
-        def work() -> xr.DataArray:
-            return read_scene(
-                paths, bands=c.bands, scale=c.scale, offset=c.offset, sensor=c.sensor, reflectance=c.reflectance
-            )
-
-        scene: xr.DataArray = self._timed("read", work)
-        return scene
+    def dates(self) -> list[xr.DataArray]:
+        """The scene, or each of its dates."""
+        dates: list[xr.DataArray] = self._timed("read", lambda: read_dates(self.config.scene))
+        return dates
 
     @cached_property
     def features(self) -> xr.DataArray:
-        c, scene = self.config.features, self.scene
-        bands = c.bands or [str(name) for name in scene.band.values]
+        c, dates = self.config.features, self.dates
+        bands = c.bands or [str(name) for name in dates[0].band.values]
         names = [*bands, *(index for index in c.indices if index not in bands)]
-        features: xr.DataArray = self._timed("features", lambda: compute_features(scene, names))
+
+        def work() -> xr.DataArray:
+            return join_dates([compute_features(date, names) for date in dates])
+
+        features: xr.DataArray = self._timed("features", work)
         return features
 
     @cached_property
     def reference(self) -> tuple[xr.DataArray, Legend]:
         c = self.config.reference
         options: dict[str, Any] = c.model_dump(exclude={"path", "legend"}) | {"legend": named_legend(c.legend)}
-        geobox = self.features.odc.geobox
+        geobox = self.features.odc.geobox if self.config.units.kind == "superpixels" else self.units.geobox
         reference: tuple[xr.DataArray, Legend] = self._timed(
             "reference", lambda: read_reference(Path(c.path), geobox, **options)
         )
         return reference
 
     @cached_property
-    def segments(self) -> xr.DataArray:
-        return read_codes(self.folder / "segments.tif")
-
-    @cached_property
-    def tessellation(self) -> SegmentPatches | SegmentStatistics:
-        return choose_tessellation(self.segments, self.config)
+    def units(self) -> Units:
+        superpixels_ = self.config.units.kind == "superpixels"
+        return choose_units(
+            self.features, read_codes(self.folder / "segments.tif") if superpixels_ else None, self.config
+        )
 
     @cached_property
     def chosen(self) -> xr.DataArray:
@@ -208,6 +208,9 @@ class _Job:
     # The steps.
 
     def segment(self) -> None:
+        """Make superpixels; cells and pixels need no making."""
+        if self.config.units.kind != "superpixels":
+            return
         c = self.config.segments
 
         def work() -> None:
@@ -234,9 +237,10 @@ class _Job:
     def sample(self) -> None:
         def work() -> None:
             reference, legend = self.reference
-            samples = draw_samples(self.chosen, self.tessellation, reference, legend=legend)
+            samples = draw_samples(self.chosen, self.units, reference, legend=legend)
+            samples = group_units(samples, self.units, self.config)
             drawn, table = choose_rows(samples, self.config)
-            table["counts"] = unit_counts(self.tessellation, reference, legend)
+            table["counts"] = unit_counts(self.units, reference, legend)
             write_samples(self.folder / "samples.h5", drawn, table=table)
 
         self.manifest.step(
@@ -258,7 +262,7 @@ class _Job:
                 recipe=c.recipe,
                 epochs=c.epochs,
                 seed=self.config.seed,
-                preparation=preparation(self.config, self.features, len(self.tessellation)),
+                preparation=preparation(self.config, self.features, self.units),
                 units=str(self.features.attrs["units"]),
                 hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint"),
             )
@@ -272,7 +276,7 @@ class _Job:
     def map(self) -> None:
         def work() -> None:
             model = load_model(self.folder / "model")
-            city = predict_map(self.chosen, self.tessellation, model, progress=self.progress)
+            city = predict_map(self.chosen, self.units, model, progress=self.progress)
             city.write(self.folder / "map.tif")
 
         outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif"]
@@ -282,7 +286,7 @@ class _Job:
         def work() -> None:
             table = read_table(self.folder / "samples.h5")
             city = self._city()
-            mapped = unit_values(city.codes.values, self.segments.values, len(table["role"]))
+            mapped = unit_values(city.codes.values, number_units(self.units), len(table["role"]))
             figures = verdict(table, mapped, city.legend, self.config)
             if self.truth:
                 figures["truth"] = self._against_truth(city, table["role"] == 3)
@@ -310,7 +314,7 @@ class _Job:
     def _against_truth(self, city: ThematicMap, tested: npt.NDArray[np.bool_]) -> dict[str, Any]:
         """Score map and reference, pixel by pixel in the test blocks, against what is really there."""
         really, legend = read_reference(Path(self.truth or ""), city.geobox, legend=city.legend)
-        where = np.append(tested, False)[self.segments.values.astype(np.int64) - 1]
+        where = np.append(tested, False)[number_units(self.units)]
         reference, _ = self.reference
         scores = {"map": city.codes.values[where], "reference": reference.values[where]}
         return {side: assess(really.values[where], codes, legend).to_dict() for side, codes in scores.items()}
@@ -321,19 +325,23 @@ class _Job:
         city, samples = self._city(), read_samples(self.folder / "samples.h5")
         table = read_table(self.folder / "samples.h5")
         figures = json.loads((self.folder / "assessment.json").read_text(encoding="utf-8"))
-        card = read_card(self.folder / "model")
+        card, units, scene = read_card(self.folder / "model"), self.units, self.dates[0]
         role = np.array([0, 1, 1, 2], np.uint8)[table["role"]]
-        scatter = self.tessellation.scatter
+
+        def drawn(raster: xr.DataArray) -> npt.NDArray[Any]:
+            return on_scene(raster.values, units, (scene.shape[1], scene.shape[2]))
+
         return RunRecord(
             title=self.folder.resolve().name,
-            scene=self.scene,
-            segments=self.segments.values,
+            scene=scene,
+            unit=NOUNS[self.config.units.kind],
+            segments=None if isinstance(units, GridPatches | Pixels) else units.labels.values,
             legend=city.legend,
-            reference_pixel=self.reference[0].values,
-            reference_superpixel=scatter(table["y"]).values,
-            map_codes=city.codes.values,
-            confidence=city.confidence.values,
-            split=scatter(role).values,
+            reference_pixel=drawn(self.reference[0]),
+            reference_unit=drawn(units.scatter(table["y"])),
+            map_codes=drawn(city.codes),
+            confidence=drawn(city.confidence),
+            split=drawn(units.scatter(role)),
             assessment=figures,
             history=[dict(epoch) for epoch in card.history],
             patches=few_patches(samples) if len(samples.x.shape) == 4 else None,

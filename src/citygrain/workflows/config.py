@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from citygrain.errors import ConfigError
+from citygrain.models.catalogue import ModelName
 
 __all__ = [
     "FeaturesConfig",
@@ -22,6 +23,7 @@ __all__ = [
     "SamplesConfig",
     "SceneConfig",
     "SegmentsConfig",
+    "UnitsConfig",
     "parse_config",
     "read_config",
 ]
@@ -32,19 +34,27 @@ class _Section(BaseModel):
 
 
 class SceneConfig(_Section):
-    """The image: file or files, and what its numbers mean."""
+    """The image (one file, or its bands one by one) or several dates of it, and what its numbers mean."""
 
-    path: str | list[str]
+    path: str | list[str] | None = None
+    dates: list[str] | None = Field(None, min_length=1)
     bands: list[str] | None = None
     scale: float | None = Field(None, gt=0)
     offset: float = 0.0
     sensor: str = "sentinel-2"
     reflectance: bool = True
 
+    @model_validator(mode="after")
+    def _one_image(self) -> "SceneConfig":
+        if (self.path is None) == (self.dates is None):
+            raise ValueError("wanted either path (one image) or dates (a list of images of the same ground)")
+        return self
+
     @property
     def paths(self) -> list[Path]:
         """The files."""
-        return [Path(p) for p in ([self.path] if isinstance(self.path, str) else self.path)]
+        one = [self.path] if isinstance(self.path, str) else self.path
+        return [Path(p) for p in (one or self.dates or [])]
 
 
 class ReferenceConfig(_Section):
@@ -73,6 +83,13 @@ class FeaturesConfig(_Section):
     indices: list[str] = ["NDVI", "MNDWI", "NDBI"]
 
 
+class UnitsConfig(_Section):
+    """What gets a class: superpixels, square cells (side in metres), or each pixel."""
+
+    kind: Literal["superpixels", "cells", "pixels"] = "superpixels"
+    cell: float = Field(100.0, gt=0)
+
+
 class SegmentsConfig(_Section):
     """Superpixels: how many (or how large, in hectares), and how compact."""
 
@@ -89,10 +106,11 @@ class SegmentsConfig(_Section):
 
 
 class SamplesConfig(_Section):
-    """Patches: side in pixels, number of each class, and the side of the blocks (metres) that split them."""
+    """Patches: side in pixels, number of each class, and what splits them: blocks (side in metres) or polygons."""
 
     window: int = Field(25, ge=1)
     per_class: int = Field(1000, ge=1)
+    split: Literal["blocks", "polygons"] = "blocks"
     block: float = Field(1200.0, gt=0)
     balance: Literal["auto", "cap", "oversample"] = "auto"
     valid_share: float = Field(0.2, ge=0, le=0.5)
@@ -101,7 +119,7 @@ class SamplesConfig(_Section):
 class ModelConfig(_Section):
     """The classifier, how it is trained, and which features it uses (all, if none is named)."""
 
-    name: Literal["forest", "mlp", "cnn"] = "cnn"
+    name: ModelName = "cnn"
     recipe: Literal["default", "course"] = "default"
     epochs: int = Field(10, ge=1)
     bands: list[str] | None = None
@@ -113,6 +131,7 @@ class RunConfig(_Section):
     scene: SceneConfig
     reference: ReferenceConfig
     features: FeaturesConfig = FeaturesConfig()
+    units: UnitsConfig = UnitsConfig()
     segments: SegmentsConfig = SegmentsConfig(n_segments=9000)
     samples: SamplesConfig = SamplesConfig()
     model: ModelConfig = ModelConfig()
@@ -173,15 +192,16 @@ def parse_config(
     >>> parse_config({"scene": {"path": "s2.tif"}, "refrence": {}})
     Traceback (most recent call last):
     ...
-    citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, segments, \
-samples, model, seed; did you mean reference?
+    citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
+segments, samples, model, seed; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)
     except ValidationError as error:
         raise _first_mistake(error, name) from None
     paths = [_resolved(p, folder, variables or {}, name) for p in map(str, config.scene.paths)]
-    scene = config.scene.model_copy(update={"path": paths[0] if isinstance(config.scene.path, str) else paths})
+    place = "dates" if config.scene.dates else "path"
+    scene = config.scene.model_copy(update={place: paths[0] if isinstance(config.scene.path, str) else paths})
     reference_path = _resolved(config.reference.path, folder, variables or {}, name)
     reference = config.reference.model_copy(update={"path": reference_path})
     return config.model_copy(update={"scene": scene, "reference": reference})

@@ -1,32 +1,24 @@
-"""Choices that a configuration implies: which features, which tessellation, which rows."""
+"""Choices that a configuration implies: which rows train, validate and test, and which legend is meant."""
 
 import logging
-from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from citygrain.errors import InputError
 from citygrain.legend import Legend, ready_legends
 from citygrain.samples.balance import balance
+from citygrain.samples.polygons import polygon_ids
 from citygrain.samples.samples import Samples, join_samples
+from citygrain.samples.vector import is_vector
 from citygrain.samples.split import ROLES, assign_roles
-from citygrain.sensors import sensor_named
-from citygrain.tessellation import SegmentPatches, SegmentStatistics
-from citygrain.workflows.config import ModelConfig, RunConfig
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.units import Units, number_units
 
-__all__ = [
-    "choose_features",
-    "choose_rows",
-    "choose_tessellation",
-    "few_patches",
-    "named_legend",
-    "preparation",
-    "unit_values",
-]
-
+__all__ = ["choose_rows", "few_patches", "group_units", "most_common", "named_legend"]
 
 log = logging.getLogger(__name__)
 
@@ -34,38 +26,50 @@ _LEAST_VALID = 50
 """Validation rows below which the best epoch would be chosen by chance."""
 
 
-def choose_features(features: xr.DataArray, names: Sequence[str] | None, sensor: str) -> xr.DataArray:
-    """Return the named features in that order (all, if none is named); a band goes by any of its names.
+def group_units(samples: Samples, units: Units, config: RunConfig) -> Samples:
+    """Return the samples with `group` = the polygon that most of each unit's labelled ground lies in.
+
+    Samples that are split by blocks stay as they are.
 
     Raises
     ------
     InputError
-        If one is not there.
+        If the reference is a raster, which has no polygons.
     """
-    if names is None:
-        return features
-    known = [str(name) for name in features.band.values]
-    found = []
-    for name in names:
-        band = sensor_named(sensor).find(name)
-        matches = [k for k in known if k.lower() == name.lower() or (band is not None and k == band.name)]
-        if not matches:
-            raise InputError(f"feature {name!r} is not there", wanted=f"one of {', '.join(known)}")
-        found.append(known.index(matches[0]))
-    return features.isel(band=found)
+    if config.samples.split != "polygons":
+        return samples
+    c = config.reference
+    if not is_vector(Path(c.path)):
+        came = f"[samples] split = 'polygons' with {Path(c.path).name}, a raster"
+        raise InputError(came, wanted="a reference of polygons", mend="set split = 'blocks'")
+    legend = named_legend(c.legend)
+    numbers = polygon_ids(c.path, units.geobox, field=c.field, layer=c.layer, legend=legend, ignore=c.ignore)
+    return replace(samples, group=most_common(number_units(units), numbers.values, len(units)))
 
 
-def sees_patches(model: ModelConfig) -> bool:
-    """Tell whether a model sees patches; the others see statistics of the superpixel and its surroundings."""
-    return model.name == "cnn" or model.recipe == "course"
+def most_common(units: npt.NDArray[np.int64], numbers: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int64]:
+    """Return the number, other than 0, that most pixels of each unit have; -1 where there is none.
 
+    Parameters
+    ----------
+    units : ndarray of int, (height, width)
+        Row of the unit at each pixel, -1 = none.
+    numbers : ndarray of int, (height, width)
+        Number of each pixel; 0 = none.
+    n : int
+        Units.
 
-def choose_tessellation(segments: xr.DataArray, config: RunConfig) -> SegmentPatches | SegmentStatistics:
-    """Return the superpixels as the configured model sees them."""
-    window = config.samples.window
-    if not sees_patches(config.model):
-        return SegmentStatistics(segments, window)
-    return SegmentPatches(segments, window, outline=config.model.recipe == "default")
+    Examples
+    --------
+    >>> most_common(np.array([[0, 0, 0, 1]]), np.array([[7, 8, 8, 0]], np.int32), 2).tolist()
+    [8, -1]
+    """
+    there = (units >= 0) & (numbers > 0)
+    pairs, counts = np.unique(np.stack([units[there], numbers[there]]), axis=1, return_counts=True)
+    order = np.argsort(counts, kind="stable")  # the largest count is written last
+    found = np.full(n, -1, np.int64)
+    found[pairs[0, order]] = pairs[1, order]
+    return found
 
 
 def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str, npt.NDArray[Any]]]:
@@ -85,8 +89,13 @@ def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str,
     table : dict of str to ndarray
         For each unit: `role` (see `citygrain.samples.split.ROLES`), `block`, `y`, `purity`.
     """
-    c = config.samples
-    role, block = assign_roles(samples, c.block, rng=np.random.default_rng([config.seed, 0]), valid_share=c.valid_share)
+    c, rng = config.samples, np.random.default_rng([config.seed, 0])
+    if c.split == "polygons":
+        from citygrain.samples.split import assign_group_roles
+
+        role, block = assign_group_roles(samples, rng=rng, valid_share=c.valid_share)
+    else:
+        role, block = assign_roles(samples, c.block, rng=rng, valid_share=c.valid_share)
     role = _worth_validating(role)
     course = config.model.recipe == "course"
     train = balance(
@@ -110,34 +119,6 @@ def _worth_validating(role: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return role
 
 
-def preparation(config: RunConfig, features: xr.DataArray, segments: int) -> dict[str, Any]:
-    """Return what another scene needs to be prepared for the model: features, superpixels, window.
-
-    Parameters
-    ----------
-    config : RunConfig
-        The run.
-    features : DataArray, (band, y, x)
-        All features of the run: those the superpixels were made of.
-    segments : int
-        Number of superpixels; with the valid area it gives their size.
-    """
-    chosen = choose_features(features, config.model.bands, config.scene.sensor)
-    pixel = abs(features.odc.geobox.resolution.x * features.odc.geobox.resolution.y)
-    valid = int(np.isfinite(features.values[0]).sum())
-    return {
-        "tessellation": "patches" if sees_patches(config.model) else "statistics",
-        "outline": sees_patches(config.model) and config.model.recipe == "default",
-        "window": config.samples.window,
-        "segment_pixels": round(valid / segments, 1),
-        "pixel_m2": round(float(pixel), 3),
-        "compactness": config.segments.compactness,
-        "segment_features": [str(name) for name in features.band.values],
-        "features": [str(name) for name in chosen.band.values],
-        "sensor": config.scene.sensor,
-    }
-
-
 def named_legend(name: str | None) -> Legend | None:
     """Return the ready legend called `name`.
 
@@ -154,19 +135,6 @@ def named_legend(name: str | None) -> Legend | None:
             f"legend {name!r}", wanted=f"one of {', '.join(known)}", mend="or give classes = { code = name }"
         )
     return known[name.lower()]
-
-
-def unit_values(raster: npt.NDArray[Any], segments: npt.NDArray[np.integer[Any]], n: int) -> npt.NDArray[Any]:
-    """Return each unit's value from a raster that is constant within units, (n,).
-
-    Examples
-    --------
-    >>> unit_values(np.array([[7, 7, 9]]), np.array([[1, 1, 2]]), 2).tolist()
-    [7, 9]
-    """
-    values = np.zeros(n + 1, raster.dtype)
-    values[segments] = raster
-    return values[1:]
 
 
 def few_patches(samples: Samples, number: int = 8) -> Samples:

@@ -48,10 +48,14 @@ def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[st
     for step in steps:
         if not step["reused"]:
             yield f"{step['name']:>10} {step['seconds']:7.1f} s {step['peak_mb']:7.0f} MB"
-    units = figures["split_detail"]["units"]
-    yield f"unseen blocks, {units['test']} superpixels: {_scores(figures['superpixel'])}"
-    yield f"unseen blocks, pixel by pixel: {_scores(figures['pixel'])}"
-    yield f"all superpixels, trained ones included (optimistic): {_scores(figures['resubstitution']['superpixel'])}"
+    unit, number = figures["unit"], figures["split_detail"]["units"]["test"]
+    ground = f"unseen {figures['split_detail']['by']}"
+    yield f"{ground}, {number} {unit}s: {_scores(figures[unit])}"
+    if unit == "superpixel":
+        yield f"{ground}, pixel by pixel: {_scores(figures['pixel'])}"
+    if "lcz" in figures[unit]:
+        yield f"{ground}, Local Climate Zones: {_zone_scores(figures[unit]['lcz'])}"
+    yield f"all {unit}s, trained ones included (optimistic): {_scores(figures['resubstitution'][unit])}"
     if "truth" in figures:
         yield f"map against the truth, unseen blocks, pixel by pixel: {_scores(figures['truth']['map'])}"
         yield f"reference against the truth, the same pixels: {_scores(figures['truth']['reference'])}"
@@ -64,3 +68,7 @@ def _scores(part: Mapping[str, Any]) -> str:
     names = ("overall_accuracy", "kappa", "macro_f1")
     overall, kappa, macro = ("undefined" if part[name] is None else f"{part[name]:.3f}" for name in names)
     return f"overall accuracy {overall}{spread}, kappa {kappa}, macro F1 {macro}"
+
+
+def _zone_scores(zones: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {'undefined' if value is None else f'{value:.3f}'}" for name, value in zones.items())

@@ -1,6 +1,7 @@
 """What a run's figures say, and what they do not: accuracy on unseen blocks, and the caveats in plain words."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import numpy.typing as npt
 
 from citygrain.accuracy.assess import assess
 from citygrain.accuracy.intervals import block_intervals, block_matrices
+from citygrain.accuracy.lcz import lcz_accuracies
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
 from citygrain.workflows.config import RunConfig
+from citygrain.workflows.units import NOUNS
 
 __all__ = ["caveats", "verdict"]
 
@@ -18,7 +21,7 @@ Table = Mapping[str, npt.NDArray[Any]]
 
 
 def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config: RunConfig) -> dict[str, Any]:
-    """Assess a map superpixel by superpixel and pixel by pixel, on the test blocks and, marked optimistic, on all.
+    """Assess a map unit by unit and pixel by pixel, on unseen ground and, marked optimistic, on all of it.
 
     Parameters
     ----------
@@ -34,53 +37,79 @@ def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config:
     Returns
     -------
     dict
-        Plain values for ``assessment.json``.
+        Plain values for ``assessment.json``; the figures of the units stand under their name (``superpixel``), those
+        of the pixels, where units are larger, under ``pixel``.
     """
+    unit = NOUNS[config.units.kind]
     test = table["role"] == ROLES.index("test")
     rng = np.random.default_rng([config.seed, 2])
     roles = {name: int(((table["role"] == i) & (table["y"] > 0)).sum()) for i, name in enumerate(ROLES)}
     return {
+        "unit": unit,
         "split": "spatial",
-        "split_detail": {
-            "block_m": config.samples.block,
-            "units": roles,
-            "test_blocks": int(np.unique(table["block"][test]).size),
-            "meaning": "test and training blocks alternate; no test patch shares a pixel with a training patch; "
-            "unused = unlabelled, or across a border between blocks",
-        },
-        **_both(table, mapped, test, legend, rng),
+        "split_detail": {"units": roles, **_split(table, test, config)},
+        **_both(_chosen(table, mapped, test), legend, unit, rng),
         "resubstitution": {
             "optimistic": True,
-            "meaning": "all superpixels, those that the model was trained on included: not a measure of accuracy",
-            **_both(table, mapped, table["y"] > 0, legend, None),
+            "meaning": f"all {unit}s, those that the model was trained on included: not a measure of accuracy",
+            **_both(_chosen(table, mapped, table["y"] > 0), legend, unit, None),
         },
     }
 
 
-def _both(
-    table: Table,
-    mapped: npt.NDArray[np.uint8],
-    rows: npt.NDArray[np.bool_],
-    legend: Legend,
-    rng: np.random.Generator | None,
-) -> dict[str, Any]:
-    """Assess the chosen units one by one, and pixel by pixel: a unit's pixels share its mapped class."""
-    codes, counts = mapped[rows], table["counts"][rows]
-    unit, class_ = np.nonzero(counts)
-    reference, weights, owner = legend.codes(class_), counts[unit, class_], codes[unit]
-    block = table["block"][rows]
-    result = {
-        "superpixel": assess(table["y"][rows], codes, legend).to_dict(),
-        "pixel": assess(reference, owner, legend, weights=weights).to_dict(),
-    }
-    if rng is not None:
-        by_block = {
-            "superpixel": block_matrices(codes, table["y"][rows], block, legend),
-            "pixel": block_matrices(owner, reference, block[unit], legend, weights=weights),
+def _split(table: Table, test: npt.NDArray[np.bool_], config: RunConfig) -> dict[str, Any]:
+    number = int(np.unique(table["block"][test]).size)
+    if config.samples.split == "polygons":
+        return {
+            "by": "polygons",
+            "test_polygons": number,
+            "meaning": "whole polygons are trained on or tested; no test patch shares a pixel with a training patch; "
+            "unused = unlabelled, or too near to a test polygon",
         }
-        for side, matrices in by_block.items():
-            result[side]["interval_95"] = block_intervals(matrices, legend, rng=rng)
+    return {
+        "by": "blocks",
+        "block_m": config.samples.block,
+        "test_blocks": number,
+        "meaning": "test and training blocks alternate; no test patch shares a pixel with a training patch; "
+        "unused = unlabelled, or across a border between blocks",
+    }
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Mapped and reference classes of some units, the block of each, and how often each counts."""
+
+    mapped: npt.NDArray[np.uint8]
+    reference: npt.NDArray[np.uint8]
+    block: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.int64] | None = None
+    counts: npt.NDArray[np.int64] | None = None
+
+
+def _chosen(table: Table, mapped: npt.NDArray[np.uint8], rows: npt.NDArray[np.bool_]) -> _Pairs:
+    return _Pairs(mapped[rows], table["y"][rows], table["block"][rows], counts=table["counts"][rows])
+
+
+def _both(units: _Pairs, legend: Legend, noun: str, rng: np.random.Generator | None) -> dict[str, Any]:
+    """Assess units one by one and, for superpixels, pixel by pixel: their pixels share their class."""
+    result = {noun: _judged(units, legend, rng)}
+    if noun == "superpixel" and units.counts is not None:
+        unit, class_ = np.nonzero(units.counts)
+        weights = units.counts[unit, class_]
+        pixels = _Pairs(units.mapped[unit], legend.codes(class_), units.block[unit], weights)
+        result["pixel"] = _judged(pixels, legend, rng)
     return result
+
+
+def _judged(pairs: _Pairs, legend: Legend, rng: np.random.Generator | None) -> dict[str, Any]:
+    assessment = assess(pairs.reference, pairs.mapped, legend, weights=pairs.weights)
+    figures = assessment.to_dict()
+    if legend.scheme == "lcz":
+        figures["lcz"] = lcz_accuracies(assessment).to_dict()
+    if rng is not None:
+        matrices = block_matrices(pairs.mapped, pairs.reference, pairs.block, legend, weights=pairs.weights)
+        figures["interval_95"] = block_intervals(matrices, legend, rng=rng)
+    return figures
 
 
 def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list[str]:
@@ -95,30 +124,54 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
     config : RunConfig
         The run.
     """
-    units, test = figures["superpixel"], table["role"] == ROLES.index("test")
-    purity = float(np.average(table["purity"][test], weights=table["counts"][test].sum(1)))
+    noun = NOUNS[config.units.kind]
+    units, test = figures[noun], table["role"] == ROLES.index("test")
+    ground = "polygons" if config.samples.split == "polygons" else "blocks of this scene"
     sentences = [
-        "The accuracy above is agreement with the reference, on blocks of this scene that were never used for "
-        "training. Where the reference is wrong, a right map counts as wrong, and the other way round; the reference's "
-        "own error is not known here.",
+        f"The accuracy above is agreement with the reference, on {ground} that were never used for training. Where the "
+        "reference is wrong, a right map counts as wrong, and the other way round; the reference's own error is not "
+        "known here.",
+        *(
+            ["Polygons are drawn where a class is plain to see: between them, where most of the map lies, expect less."]
+            if config.samples.split == "polygons"
+            else []
+        ),
         "It does not tell how the model would do in another city, season or year: for that, assess it there.",
-        f"A superpixel has one class. On average {100 * purity:.1f} % of a superpixel's pixels belong to its majority "
-        "class in the test blocks, so no map of these superpixels could agree with the reference at more pixels.",
-        "Objects smaller than a superpixel are not on the map: it shows the class of most of the ground, not a lone "
-        "house or a narrow street.",
+        *(_of_superpixels(table, test) if noun == "superpixel" else []),
         "The confidence is the model's own probability. It has not been calibrated: read it as a ranking of places to "
         "check, not as a frequency.",
         "The class areas are counted on the map. They inherit the map's errors and are no unbiased area estimates.",
     ]
+    alone = _only_trained(figures, table)
+    if alone:
+        sentences.insert(1, f"Nothing is known about {alone}: all its polygons or blocks were needed for training.")
     weak = _weak_classes(units)
     if weak:
         sentences.insert(
             1, f"Do not rely on {weak}: these classes are found or confirmed in less than 70 % of the cases."
         )
-    few = [name for name, c in units["per_class"].items() if c["reference_count"] < 50]
+    few = [name for name, c in units["per_class"].items() if 0 < c["reference_count"] < 50]
     if few:
-        sentences.insert(1, f"The figures of {', '.join(few)} rest on fewer than 50 test superpixels.")
+        sentences.insert(1, f"The figures of {', '.join(few)} rest on fewer than 50 test {noun}s.")
     return sentences
+
+
+def _of_superpixels(table: Table, test: npt.NDArray[np.bool_]) -> list[str]:
+    purity = float(np.average(table["purity"][test], weights=table["counts"][test].sum(1)))
+    return [
+        f"A superpixel has one class. On average {100 * purity:.1f} % of a superpixel's pixels belong to its majority "
+        "class in the test blocks, so no map of these superpixels could agree with the reference at more pixels.",
+        "Objects smaller than a superpixel are not on the map: it shows the class of most of the ground, not a lone "
+        "house or a narrow street.",
+    ]
+
+
+def _only_trained(figures: Mapping[str, Any], table: Table) -> str:
+    """Name the classes of the reference that no test unit has."""
+    tested = figures[figures["unit"]]["per_class"]
+    known = figures["resubstitution"][figures["unit"]]["per_class"]
+    names = [n for n, c in tested.items() if c["reference_count"] == 0 and known[n]["reference_count"] > 0]
+    return ", ".join(names)
 
 
 def _weak_classes(units: Mapping[str, Any]) -> str:
