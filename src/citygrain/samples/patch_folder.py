@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -126,31 +126,30 @@ def split_names(path: Path | str) -> tuple[str, ...]:
 
 def _find(path: Path) -> _Files:
     store = open_store(path)
-    kept = [name for name in store.names() if PurePosixPath(name).suffix.lower() in KINDS and not _hidden(name)]
+    kept = [name for name in store.names() if _suffix(name) in KINDS and not _hidden(name)]
     if not kept:
         raise InputError(f"{path} has no patches", wanted=f"files {', '.join(sorted(KINDS))} in one folder per class")
-    depths = {len(PurePosixPath(name).parts) for name in kept}
-    above = {PurePosixPath(name).parent.parent for name in kept}
-    if len(depths) > 1 or len(above) > 1 or depths == {1}:
-        shortest, longest = min(kept, key=_depth), max(kept, key=_depth)
+    above = {name.rpartition("/")[0].rpartition("/")[0] for name in kept}
+    depths = {name.count("/") for name in kept}
+    if len(above) > 1 or len(depths) > 1 or depths == {0}:
+        by_depth = sorted(kept, key=lambda name: (name.count("/"), name))
+        told = sorted({by_depth[0], by_depth[-1]})
         raise InputError(
-            f"{path} has patches at several places: {shortest} and {longest}"
-            if len(kept) > 1
-            else f"{path}: {kept[0]}",
+            f"{path} has patches at {' and at '.join(told)}",
             wanted="one subfolder per class, all in the same folder",
         )
-    kinds = {KINDS[PurePosixPath(name).suffix.lower()] for name in kept}
+    kinds = {KINDS[_suffix(name)] for name in kept}
     if len(kinds) > 1:
         raise InputError(f"{path} mixes {' and '.join(sorted(kinds))} files", wanted="patches of one kind")
-    return _Files(store, kept, [PurePosixPath(name).parent.name for name in kept])
+    return _Files(store, kept, [name.split("/")[-2] for name in kept])
 
 
-def _depth(name: str) -> tuple[int, str]:
-    return len(PurePosixPath(name).parts), name
+def _suffix(name: str) -> str:
+    return f".{name.rpartition('.')[2].lower()}"
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _features(first: Patch, bands: Sequence[str] | None, name: str) -> tuple[str, ...]:
@@ -183,7 +182,7 @@ def _chosen(path: Path, files: _Files, split: str) -> npt.NDArray[np.int64]:
 
 
 def _splits(path: Path, files: _Files) -> dict[str, npt.NDArray[np.int64]]:
-    row_of = {"/".join(PurePosixPath(name).parts[-2:]): row for row, name in enumerate(files.names)}
+    row_of = {"/".join(name.split("/")[-2:]): row for row, name in enumerate(files.names)}
     splits: dict[str, npt.NDArray[np.int64]] = {}
     for inside in (True, False):
         for split, stems in _SPLITS.items():
@@ -205,8 +204,8 @@ def _splits(path: Path, files: _Files) -> dict[str, npt.NDArray[np.int64]]:
 def _tables(path: Path, files: _Files, stems: tuple[str, ...], *, inside: bool) -> Iterator[tuple[str, str]]:
     """Yield name and text of the split's CSV, at the top or where the class folders are; or beside the whole."""
     if inside:
-        top = PurePosixPath(files.names[0]).parent.parent
-        wanted = {str(folder / f"{stem}.csv") for folder in (PurePosixPath(), top) for stem in stems}
+        top = files.names[0].rpartition("/")[0].rpartition("/")[0]
+        wanted = {f"{stem}.csv" for stem in stems} | {f"{top}/{stem}.csv" for stem in stems}
         for name in files.store.names():
             if name in wanted:
                 yield name, _text(files.store.read(name), name)
@@ -233,7 +232,7 @@ def _listed(text: str, name: str) -> Iterator[str]:
             raise InputError(f"{name} has columns {header[:8]}", wanted="a column Filename")
         for row in rows:
             if len(row) > column and row[column].strip():
-                yield "/".join(PurePosixPath(row[column].strip()).parts[-2:])
+                yield "/".join(row[column].strip().split("/")[-2:])
     except csv.Error as error:
         raise InputError(f"{name} is no CSV: {error}", wanted="a column Filename") from error
 
