@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import jobs, learning, looking, mapping
+from citygrain.cli import jobs, learning, looking, mapping, patches, shelf
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -56,12 +56,17 @@ app.command("sample", epilog="Example: citygrain sample examples/aberystwyth.tom
 app.command("train", epilog="Example: citygrain train runs/a/samples.h5 --model forest --out models/mine")(
     learning.train
 )
-app.command("map", epilog="Example: citygrain map other.tif --model runs/a/model --out runs/other")(
-    mapping.map_command
-)
+app.command("map", epilog="Example: citygrain map other.tif --model runs/a/model --out runs/other")(mapping.map_command)
 app.command(
     "assess", epilog='Example: citygrain assess map.tif --reference truth.tif --classes "1=Urban,4=Water" --json'
 )(learning.assess)
 app.command("run", epilog="Example: citygrain run examples/aberystwyth.toml --out runs/aberystwyth")(jobs.run)
 app.command("demo", epilog="Example: citygrain demo --out runs/demo")(jobs.demo)
+app.command("models", epilog="Example: citygrain models runs/aberystwyth/model --json")(shelf.models)
+app.command("import-keras", epilog="Example: citygrain import-keras weights.h5 --network sen2lcz --out models/sen2lcz")(
+    shelf.import_keras_command
+)
+app.command(
+    "benchmark", epilog="Example: citygrain benchmark subset_lcz42.h5 --models forest,mlp:course,sen2lcz --split course"
+)(patches.benchmark)
 app.command("report", epilog="Example: citygrain report runs/aberystwyth")(jobs.report)

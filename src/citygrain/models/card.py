@@ -59,6 +59,8 @@ class ModelCard:
         Licence of the weights.
     preparation : mapping
         How the rows were made (tessellation, window, area of the segments, indices, sensor).
+    origin : mapping
+        Of weights that were trained elsewhere: title, source, processing level, training data, published scores.
     history : list of mapping
         Learning curves, one mapping per epoch.
     checksum : str
@@ -81,6 +83,7 @@ class ModelCard:
     versions: Mapping[str, str] = field(default_factory=dict)
     licence: str = "unspecified"
     preparation: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     checksum: str = ""
 
@@ -157,6 +160,7 @@ class ModelCard:
             raise InputError(f"a model card that is not JSON (line {error.lineno})", wanted="card.json") from None
         if not isinstance(values, dict) or values.pop("citygrain_model", None) != _FORMAT:
             raise InputError("JSON that is no model card", wanted=f'"citygrain_model": {_FORMAT}')
+        values.setdefault("origin", {})  # not in older cards
         wanted = {f.name for f in dataclasses.fields(cls)}
         _refuse_keys(wanted - set(values), set(values) - wanted)
         return cls(**_typed(values))
@@ -191,7 +195,7 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
     kinds: dict[str, type | tuple[type, ...]] = {
         "kind": str, "network": str, "recipe": dict, "parameters": int, "features": list, "input_shape": list,
         "units": str, "normalisation": dict, "legend": dict, "counts": dict, "seed": int, "epochs": int, "half": bool,
-        "versions": dict, "licence": str, "preparation": dict, "history": list, "checksum": str,
+        "versions": dict, "licence": str, "preparation": dict, "origin": dict, "history": list, "checksum": str,
     }  # fmt: skip
     for key, kind in kinds.items():
         if not isinstance(values[key], kind):
