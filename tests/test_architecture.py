@@ -29,7 +29,7 @@ KNOWN_IN = {
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),
-    "pooch": ("models/shelf.py",),
+    "pooch": ("models/download.py",),
     "safetensors": ("models/",),
     "sklearn": ("models/forest.py",),
     "skops": ("models/forest.py",),
@@ -47,6 +47,7 @@ WITHOUT_TORCH = (
     "models/catalogue.py",
     "models/recipe.py",
     "models/shelf.py",
+    "models/download.py",
 )
 
 

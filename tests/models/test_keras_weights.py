@@ -15,7 +15,8 @@ from citygrain.errors import InputError
 from citygrain.legend import LCZ
 from citygrain.models.architectures import build_network
 from citygrain.models.catalogue import load_model
-from citygrain.models.keras_weights import KERAS_LAYERS, import_keras, read_keras_weights
+from citygrain.models.keras_names import KERAS_LAYERS
+from citygrain.models.keras_weights import import_keras, read_keras_weights
 from citygrain.sensors import SAR_FEATURES, SO2SAT_SENTINEL2
 
 PUBLISHED = {

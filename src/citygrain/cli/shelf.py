@@ -30,7 +30,8 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List the published models, and those in the folders given."""
-    from citygrain.models.shelf import cache_folder, published_models
+    from citygrain.models.download import cache_folder
+    from citygrain.models.shelf import published_models
 
     cache = model_cache() or cache_folder()
     rows = [_published(model, cache) for model in published_models().values()]

@@ -1,11 +1,9 @@
 """Weights that Keras saved, layer by layer into our networks.
 
-Layers are matched by name and never by order or shape: published files list a shortcut before the convolution it goes
-around, two heads have equal shapes, and a swap raises no error but paints a city as low plants. The file is a
-stranger's: only the data sets that the network's own shapes ask for are read, and nothing of them is run.
+Layers are matched by name, never by order or shape. The file is a stranger's: only the data sets that the network's own
+shapes ask for are read, and nothing of them is run.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +19,14 @@ from citygrain.errors import InputError
 from citygrain.legend import LCZ, Legend
 from citygrain.models.architectures import build_network
 from citygrain.models.card import ModelCard
+from citygrain.models.download import digest
+from citygrain.models.keras_names import KERAS_LAYERS
 from citygrain.models.neural import NeuralClassifier
 from citygrain.models.normalisation import Normalisation
 from citygrain.models.recipe import COURSE
 from citygrain.sensors import SO2SAT_SENTINEL2
 
-__all__ = ["KERAS_LAYERS", "import_keras", "read_keras_weights"]
+__all__ = ["import_keras", "read_keras_weights"]
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 Weights = dict[str, dict[str, npt.NDArray[np.float32]]]
@@ -34,43 +34,6 @@ Weights = dict[str, dict[str, npt.NDArray[np.float32]]]
 _NAMES_BYTES = 65_536  # a list of names is far shorter
 _TENSORS = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias",
             "moving_mean": "running_mean", "moving_variance": "running_var"}  # fmt: skip
-
-_RESNET20_BLOCKS = (
-    ((2, 3, 4), 5, (None, 2, 3)),
-    ((6, 7, 8), None, (4, 5, 6)),
-    ((9, 10, 11), 12, (7, 8, 9)),
-    ((13, 14, 15), None, (10, 11, 12)),
-    ((16, 17, 18), 19, (13, 14, 15)),
-    ((20, 21, 22), None, (16, 17, 18)),
-)
-"""Numbers of each block's convolutions down, across, up; of the one around it; of the normalisations before them."""
-
-
-def _sen2lcz() -> Iterator[tuple[str, str]]:
-    for number in range(16):
-        stage, place = divmod(number, 4)
-        yield f"conv2d_{number + 1}", f"stages.{stage}.{3 * place}"
-        yield f"batch_normalization_{number + 1}", f"stages.{stage}.{3 * place + 1}"
-    # The third stage's head was made last, after the fourth's, and dense_3 never came to be.
-    yield from {"dense_1": "heads.0", "dense_2": "heads.1", "dense_5": "heads.2", "dense_4": "heads.3"}.items()
-
-
-def _resnet20() -> Iterator[tuple[str, str]]:
-    yield from {"conv2d_1": "stem.0", "batch_normalization_1": "stem.1"}.items()
-    for block, (convolutions, around, norms) in enumerate(_RESNET20_BLOCKS):
-        at = f"blocks.{block}"
-        for number, place in zip(convolutions, ("body.0", "body.3", "body.6"), strict=True):
-            yield f"conv2d_{number}", f"{at}.{place}"
-        if around is not None:
-            yield f"conv2d_{around}", f"{at}.shortcut"
-        for norm, place in zip(norms, ("before.0", "body.1", "body.4"), strict=True):
-            if norm is not None:
-                yield f"batch_normalization_{norm}", f"{at}.{place}"
-    yield from {"batch_normalization_19": "last.0", "dense_1": "dense"}.items()
-
-
-KERAS_LAYERS: dict[str, dict[str, str]] = {"sen2lcz": dict(_sen2lcz()), "resnet20": dict(_resnet20())}
-"""For each network whose published weights can be read: its module of each Keras layer."""
 
 
 def import_keras(
@@ -149,7 +112,7 @@ def import_keras(
         half=half,
         licence=licence,
         preparation=dict(preparation or {}),
-        origin={"file": path.name, "sha256": _digest(path), **(origin or {})},
+        origin={"file": path.name, "sha256": digest(path), **(origin or {})},
     )
     return NeuralClassifier(
         network,
@@ -200,11 +163,6 @@ def read_keras_weights(path: Path, shapes: Shapes) -> Weights:
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split()).strip("'\"")
         raise InputError(f"{path} is no such file, or damaged: {reason:.120}", wanted=wanted) from None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_layer(path: Path, root: Any, layer: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -5,30 +5,23 @@ what a user must know before trusting them: bands, processing level, training da
 """
 
 import functools
-import hashlib
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import pooch
+from typing import Any
 
 from citygrain.errors import InputError
-from citygrain.files import make_folder
 from citygrain.legend import LCZ
 from citygrain.models.card import CARD
 from citygrain.models.catalogue import load_model
 from citygrain.models.classifier import Classifier
+from citygrain.models.download import cache_folder, digest, fetch
 from citygrain.tiles import Progress
 
-__all__ = ["PublishedModel", "cache_folder", "find_model", "published_file", "published_models", "recognise"]
+__all__ = ["PublishedModel", "find_model", "published_file", "published_models", "recognise"]
 
-_log = logging.getLogger(__name__)
-_TIMEOUT_S = 30
-_PIECE = 65_536
 _PIXEL_M2 = 100.0
 _PATCH = 32
 
@@ -224,22 +217,8 @@ def find_model(
     raise InputError(f"model {str(name_or_folder)!r}", wanted=f"a model's folder, or one of {', '.join(shelf)}")
 
 
-def cache_folder() -> Path:
-    """Return where published files are kept unless another folder is named: the user's cache folder.
-
-    Examples
-    --------
-    >>> cache_folder().name
-    'citygrain'
-    """
-    return Path(pooch.os_cache("citygrain"))
-
-
 def published_file(model: PublishedModel, *, cache: Path | None = None, progress: Progress | None = None) -> Path:
-    """Return the path of a published model's file, fetched if it is not there yet.
-
-    A file whose checksum fits is taken, whoever put it there. Another is fetched anew; a download that was interrupted
-    goes on where it stopped, and nothing but a whole file with the right checksum gets its name.
+    """Return the path of a published model's file, fetched if it is not there yet (see `citygrain.models.download`).
 
     Parameters
     ----------
@@ -257,96 +236,14 @@ def published_file(model: PublishedModel, *, cache: Path | None = None, progress
     OutputError
         If the folder cannot be written.
     """
-    folder = cache or cache_folder()
-    path = folder / model.file
-    if path.is_file() and _digest(path) == model.sha256:
-        return path
-    make_folder(folder)
-    _log.info("fetching %s (%.1f MB) from %s", model.name, model.size / 1e6, model.url)
-    pooch.get_logger().setLevel(logging.WARNING)  # the line above says it
-    part = folder / f".{model.file}.part"
-    store = pooch.create(
-        folder, "", registry={model.file: model.sha256}, urls={model.file: model.url}, retry_if_failed=1
-    )
-    try:
-        store.fetch(model.file, downloader=lambda url, out, _: _go_on(url, part, Path(out), model.size, progress))
-    except ValueError:  # of pooch, for a wrong checksum
-        reason = "what came has another checksum than the published file"
-    except OSError as error:
-        reason = _reason(error)
-    else:
-        return path
-    raise InputError(
-        f"model {model.name!r} could not be fetched from {model.url}: {reason}",
-        mend=f"fetch that file by other means and put it at {path}",
-    )
+    path = (cache or cache_folder()) / model.file
+    fetch(model.url, path, sha256=model.sha256, size=model.size, progress=progress)
+    return path
 
 
 def recognise(path: Path) -> PublishedModel | None:
     """Return the published model whose file this is, or None."""
     if not path.is_file():
         return None
-    digest = _digest(path)
-    return next((model for model in published_models().values() if model.sha256 == digest), None)
-
-
-def _go_on(url: str, part: Path, out: Path, size: int, progress: Progress | None) -> None:
-    """Fetch the rest of a file into `part`, and name it `out` when all has come."""
-    done = part.stat().st_size if part.exists() else 0
-    if done >= size:
-        part.unlink()
-        done = 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    try:
-        with part.open("ab") as file:
-            fetch = pooch.HTTPDownloader(chunk_size=_PIECE, timeout=_TIMEOUT_S, headers=headers)
-            fetch(url, _Bounded(file, size, progress), None)
-            done = file.tell()
-    except _TooLongError:
-        part.unlink()  # a server that began anew, or another file
-        raise
-    finally:
-        if part.exists() and not part.stat().st_size:
-            part.unlink()
-    if done < size:
-        raise OSError(f"the connection ended after {done:,} of {size:,} bytes")
-    part.replace(out)
-
-
-class _TooLongError(ValueError):
-    """More came than the file has."""
-
-
-class _Bounded:
-    """A file that takes no more than `size` bytes, and tells how many it has."""
-
-    def __init__(self, file: BinaryIO, size: int, progress: Progress | None) -> None:
-        self.file, self.size, self.progress = file, size, progress
-
-    def write(self, data: bytes) -> int:
-        if self.file.tell() + len(data) > self.size:
-            raise _TooLongError(f"more than {self.size:,} bytes")
-        written = self.file.write(data)
-        if self.progress is not None:
-            self.progress(self.file.tell(), self.size)
-        return written
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _reason(error: OSError) -> str:
-    """Say in a few words what a chain of connection errors means."""
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"the server answers {response.status_code}"
-    if "Timeout" in type(error).__name__:
-        return "the server does not answer"
-    if "Connection" in type(error).__name__:
-        return "no connection to the server"
-    return " ".join(str(error).split())[:160]
+    sha256 = digest(path)
+    return next((model for model in published_models().values() if model.sha256 == sha256), None)
