@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
@@ -49,6 +51,9 @@ def read_dates(config: SceneConfig) -> list[xr.DataArray]:
 def join_dates(features: Sequence[xr.DataArray]) -> xr.DataArray:
     """Join the features of each date; those of several dates are called ``"B04 @1"``, ``"B04 @2"``, ...
 
+    Where a date has no value (cloud, the edge of its swath), the mean of the other dates stands in for it: else a model
+    would read the gap as a colour of its own, and map the edge of a swath as a class.
+
     Parameters
     ----------
     features : sequence of DataArray, (band, y, x)
@@ -56,19 +61,30 @@ def join_dates(features: Sequence[xr.DataArray]) -> xr.DataArray:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from odc.geo.geobox import GeoBox
     >>> from citygrain.tessellation import raster_like
     >>> grid = GeoBox.from_bbox((0, 0, 20, 10), "EPSG:32633", resolution=10)
     >>> one = raster_like(np.ones((1, 2), np.float32), grid).expand_dims(band=["B04"])
-    >>> join_dates([one, one]).band.values.tolist()
-    ['B04 @1', 'B04 @2']
+    >>> joined = join_dates([one, one * np.nan])
+    >>> joined.band.values.tolist(), joined.values.tolist()
+    (['B04 @1', 'B04 @2'], [[[1.0, 1.0]], [[1.0, 1.0]]])
     """
     if len(features) == 1:
         return features[0]
-    named = [
-        date.assign_coords(band=[f"{name} @{number}" for name in date.band.values])
-        for number, date in enumerate(features, start=1)
-    ]
+    mean = _mean_of_dates(features)
+    named = []
+    for number, date in enumerate(features, start=1):
+        names = [f"{name} @{number}" for name in date.band.values]
+        named.append(date.where(np.isfinite(date.values), mean).assign_coords(band=names))
     joined: xr.DataArray = xr.concat(named, "band").assign_attrs(features[0].attrs)
     return joined
+
+
+def _mean_of_dates(features: Sequence[xr.DataArray]) -> npt.NDArray[np.float32]:
+    """Mean over the dates that have a value; NaN where none has."""
+    total, count = np.zeros(features[0].shape, np.float32), np.zeros(features[0].shape, np.float32)
+    for date in features:
+        there = np.isfinite(date.values)
+        total[there] += date.values[there]
+        count += there
+    return np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
