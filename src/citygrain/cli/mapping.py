@@ -1,13 +1,15 @@
 """The command that maps a scene with a trained or published model."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from citygrain.cli.console import console, show_progress
 from citygrain.cli.options import (
     BandsOption,
+    JsonOption,
     OutOption,
     RawOption,
     ScaleOption,
@@ -15,25 +17,70 @@ from citygrain.cli.options import (
     SensorOption,
     read_image,
 )
+from citygrain.cli.shelf import model_cache
+from citygrain.errors import ConfigError
 
 
 def map_command(
     scene: SceneArgument,
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    model: Annotated[str, typer.Option(help="Folder of a trained model, or a name listed by `citygrain models`.")],
     out: OutOption = Path("map"),
-    segments: Annotated[
-        Path | None, typer.Option(help="Superpixels; made as for the training scene if not given.")
-    ] = None,
     bands: BandsOption = None,
     scale: ScaleOption = None,
     sensor: SensorOption = "sentinel-2",
     digital_numbers: RawOption = False,
+    as_json: JsonOption = False,
+    *,
+    segments: Annotated[
+        Path | None, typer.Option(help="Superpixels, for a model of them; made as for the training scene if not given.")
+    ] = None,
+    date: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another date of the same ground, all bands in one file; give it again for each. Averaged."),
+    ] = None,
+    grid: Annotated[float | None, typer.Option(help="Side of a cell in metres; 100 for Local Climate Zones.")] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Side of a cell in pixels, instead of --grid.")] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Write those of every class.")] = False,
+    no_filter: Annotated[bool, typer.Option("--no-filter", help="Do not filter Local Climate Zones.")] = False,
+    level: Annotated[
+        Literal["toa", "boa"] | None,
+        typer.Option(help="Reflectance of the scene: toa = top of atmosphere (Level-1C), boa = surface (Level-2A)."),
+    ] = None,
 ) -> None:
-    """Map a scene with a trained model; it refuses other bands, units and pixel sizes."""
-    from citygrain.workflows.apply import map_scene
+    """Map a scene with a model; it refuses other bands, units and pixel sizes.
 
-    image = read_image(scene, bands, scale, sensor, digital_numbers)
-    with show_progress("superpixels") as progress:
-        city = map_scene(image, model, out, segments=segments, progress=progress)
-    areas = ", ".join(f"{name} {hectares:,.0f} ha" for name, hectares in city.area_ha().items())
-    console.print(f"{out / 'map.tif'}: {areas}")
+    The model tells what gets a class: superpixels, or cells and pixels of a grid (published networks: 100-m cells).
+    """
+    from citygrain.models.shelf import find_model
+    from citygrain.workflows.apply import map_scene
+    from citygrain.workflows.grid_map import map_grid, maps_cells
+
+    with show_progress("bytes") as progress:
+        classifier = find_model(model, cache=model_cache(), progress=progress)
+    read = [read_image(files, bands, scale, sensor, digital_numbers) for files in (scene, *([d] for d in date or []))]
+    if maps_cells(classifier.card):
+        if segments is not None:
+            raise ConfigError("--segments with a model of cells", wanted="a model of superpixels")
+        if grid is not None and stride is not None:
+            raise ConfigError("both --grid and --stride", wanted="one of them")
+        side = grid if stride is None else stride * abs(float(read[0].odc.geobox.resolution.x))
+        with show_progress("cells") as progress:
+            city = map_grid(
+                read, classifier, out, grid=side, lcz_filter=not no_filter, probabilities=probabilities, level=level,
+                progress=progress,
+            )  # fmt: skip
+    else:
+        given = {"--date": date, "--grid": grid, "--stride": stride, "--probabilities": probabilities or None}
+        strange = [name for name, value in given.items() if value is not None]
+        if strange:
+            raise ConfigError(f"{', '.join(strange)} with a model of superpixels", wanted="a model of cells")
+        with show_progress("superpixels") as progress:
+            city = map_scene(read[0], classifier, out, segments=segments, progress=progress)
+    areas = city.area_ha(filtered=True)
+    if as_json:
+        record = out / "map.json"
+        cells = maps_cells(classifier.card)
+        typer.echo(record.read_text(encoding="utf-8") if cells else json.dumps({"areas_ha": areas}, indent=1))
+        return
+    there = ", ".join(f"{name} {hectares:,.0f} ha" for name, hectares in areas.items() if hectares)
+    console.print(f"{out / 'map.tif'}: {there}", markup=False)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import rasterio
 import xarray as xr
 from odc.geo.geobox import GeoBox
+from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.warp import calculate_default_transform, reproject
@@ -95,15 +96,16 @@ def _overlay(codes: xr.DataArray, legend: Legend) -> tuple[bytes, tuple[float, f
         raise InputError(f"a map in {source.crs} cannot be shown in degrees ({error})") from None
     west, north = transform * (0, 0)
     east, south = transform * (across, down)
-    return _png(turned, legend), (west, south, east, north)
+    return _png(turned, transform, legend), (west, south, east, north)
 
 
-def _png(codes: npt.NDArray[np.uint8], legend: Legend) -> bytes:
+def _png(codes: npt.NDArray[np.uint8], transform: Affine, legend: Legend) -> bytes:
     table = np.zeros((256, 4), np.uint8)
     for code, color in legend.colormap().items():
         table[code] = color
     bands = table[codes].transpose(2, 0, 1)  # (4, y, x)
     options = {"driver": "PNG", "count": 4, "height": codes.shape[0], "width": codes.shape[1], "dtype": "uint8"}
+    options["transform"] = transform  # without one rasterio warns
     try:
         with rasterio.MemoryFile() as memory:
             with memory.open(**options) as target:

@@ -13,6 +13,7 @@ from citygrain.files import make_folder
 from citygrain.maps.predict import predict_map
 from citygrain.maps.thematic_map import ThematicMap
 from citygrain.models.catalogue import load_model
+from citygrain.models.classifier import Classifier
 from citygrain.scene.codes import read_codes
 from citygrain.scene.write import write_cog
 from citygrain.segments.slic import superpixels
@@ -23,9 +24,16 @@ from citygrain.workflows.units import choose_features
 
 __all__ = ["map_scene"]
 
+_SUPERPIXELS = ("patches", "statistics")
+
 
 def map_scene(
-    scene: xr.DataArray, model: Path, folder: Path, *, segments: Path | None = None, progress: Progress | None = None
+    scene: xr.DataArray,
+    model: Classifier | Path,
+    folder: Path,
+    *,
+    segments: Path | None = None,
+    progress: Progress | None = None,
 ) -> ThematicMap:
     """Map a scene with a trained model and write the map into a folder.
 
@@ -33,10 +41,10 @@ def map_scene(
     ----------
     scene : DataArray, (band, y, x)
         The bands that the model's features are computed from.
-    model : Path
-        Folder of the model.
+    model : Classifier or Path
+        A model of superpixels, or its folder.
     folder : Path
-        Gets ``map.tif``, ``map.qml``, ``confidence.tif`` and ``segments.tif``.
+        Gets ``map.tif``, ``map.qml``, ``map.clr``, ``confidence.tif`` and ``segments.tif``.
     segments : Path, optional
         Superpixels of this scene; made as for the training scene, if not given.
     progress : callable, optional
@@ -48,10 +56,10 @@ def map_scene(
         If pixel size, bands or units are not those of the training scene.
     """
     make_folder(folder)
-    classifier = load_model(model)
+    classifier = load_model(model) if isinstance(model, Path) else model
     how = classifier.card.preparation
-    if not how:
-        raise InputError(f"model {model} does not say how its rows were made", wanted="a model of `citygrain run`")
+    if how.get("tessellation") not in _SUPERPIXELS:
+        raise InputError("the model does not say how superpixels are made for it", wanted="a model of `citygrain run`")
     _same_pixels(scene, how)
     _same_bands(scene, how)
     features = compute_features(scene, how["segment_features"])
