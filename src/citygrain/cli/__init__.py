@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import jobs, learning, looking, mapping, patches, shelf
+from citygrain.cli import jobs, lcz, learning, looking, mapping, patches, shelf
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -69,4 +69,6 @@ app.command("import-keras", epilog="Example: citygrain import-keras weights.h5 -
 app.command(
     "benchmark", epilog="Example: citygrain benchmark subset_lcz42.h5 --models forest,mlp:course,sen2lcz --split course"
 )(patches.benchmark)
+app.command("areas", epilog="Example: citygrain areas training.kmz --scene s2.tif --out areas.png")(lcz.areas)
+app.command("recode", epilog="Example: citygrain recode lcz.tif --to wrf51 --out lcz_wrf.tif")(lcz.recode)
 app.command("report", epilog="Example: citygrain report runs/aberystwyth")(jobs.report)

@@ -1,0 +1,75 @@
+"""The commands areas and recode as a user meets them."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from citygrain.cli import main
+from citygrain.scene.write import write_cog
+
+RING = "<outerBoundaryIs><LinearRing><coordinates>{}</coordinates></LinearRing></outerBoundaryIs>"
+SQUARE = RING.format("13.40,52.5 13.41,52.5 13.41,52.502 13.40,52.502 13.40,52.5")
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: object
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main()
+        sys.exit(0)
+    out, err = capfd.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+@pytest.fixture
+def kml(tmp_path: Path) -> Path:
+    marks = [f"<Placemark><name>{name}</name><Polygon>{SQUARE}</Polygon></Placemark>" for name in ("5", "B", "ROI")]
+    (tmp_path / "areas.kml").write_text(f"<kml><Document>{''.join(marks)}</Document></kml>")
+    return tmp_path / "areas.kml"
+
+
+def test_areas_prints_a_table_and_draws(
+    kml: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(monkeypatch, capfd, "areas", kml, "--out", kml.with_name("areas.png"))
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1].split()[:6] == ["5", "Open", "midrise", "1", "15.1", "15.1"]
+    assert lines[1].endswith("few, overlap")
+    assert lines[3] == "polygon 1 (LCZ 5): overlaps polygon 2 (LCZ 12) by 151,133 m2"
+    assert "few: class with fewer than 3 polygons" in lines
+    assert kml.with_name("areas.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_areas_as_json(kml: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(monkeypatch, capfd, "areas", kml, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert [row["code"] for row in found["polygons"]] == [5, 12]
+    assert found["skipped"] == ["ROI"]
+
+
+def test_recode_and_what_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    grid = GeoBox((1, 3), Affine(100, 0, 0, 0, -100, 0), "EPSG:32633")
+    write_cog(tmp_path / "lcz.tif", np.array([[2, 15, 17]], np.uint8), grid, nodata=0)
+    new = tmp_path / "wrf.tif"
+    code, out, _ = said(monkeypatch, capfd, "recode", tmp_path / "lcz.tif", "--to", "wrf51", "--out", new)
+    assert (code, out) == (0, f"{new}: 0 (1), 52 (1), 61 (1)\n")
+    with rasterio.open(new) as source:
+        assert source.read(1).tolist() == [[52, 61, 0]]
+    code, out, err = said(monkeypatch, capfd, "recode", new, "--to", "so2sat", "--out", tmp_path / "no.tif")
+    assert (code, out) == (2, "")
+    assert err.startswith("citygrain: 52, 61 in codes of scheme 'wudapt'; wanted: 1, 2")
+    assert not (tmp_path / "no.tif").exists()
+    code, _, err = said(monkeypatch, capfd, "areas", tmp_path / "none.kml")
+    assert (code, err.count("\n")) == (2, 1)
