@@ -112,7 +112,7 @@ def write_record(
             "stride_pixels": stride,
             "patch_pixels": card.input_shape[-1] if len(card.input_shape) == 3 else 1,
             "shape": list(geobox.shape),
-            "crs": f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else str(geobox.crs),
+            "crs": f"EPSG:{geobox.crs.epsg}" if geobox.crs and geobox.crs.epsg else str(geobox.crs),
             "transform": list(geobox.affine)[:6],
         },
         "cells": {"with a class": int((city.codes.values > 0).sum()), "without": int((city.codes.values == 0).sum())},
