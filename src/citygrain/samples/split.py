@@ -245,7 +245,7 @@ def _meets(samples: Samples, others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bo
     parts = [
         shapely.union_all(boxes[chosen & (samples.group[known] == group)]) for group in np.unique(samples.group[others])
     ]
-    hit, _ = shapely.STRtree(parts).query(boxes, predicate="intersects")
+    _, hit = shapely.STRtree(boxes).query(parts, predicate="intersects")
     result[np.flatnonzero(known)[np.unique(hit)]] = True
     return result
 
