@@ -13,8 +13,8 @@ from citygrain.legend import Legend, ready_legends
 from citygrain.samples.balance import balance
 from citygrain.samples.polygons import polygon_ids
 from citygrain.samples.samples import Samples, join_samples
+from citygrain.samples.split import ROLES, assign_group_roles, assign_roles
 from citygrain.samples.vector import is_vector
-from citygrain.samples.split import ROLES, assign_roles
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import Units, number_units
 
@@ -91,8 +91,6 @@ def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str,
     """
     c, rng = config.samples, np.random.default_rng([config.seed, 0])
     if c.split == "polygons":
-        from citygrain.samples.split import assign_group_roles
-
         role, block = assign_group_roles(samples, rng=rng, valid_share=c.valid_share)
     else:
         role, block = assign_roles(samples, c.block, rng=rng, valid_share=c.valid_share)
