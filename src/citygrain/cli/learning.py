@@ -1,21 +1,24 @@
 """Commands from samples to a model and the assessment of its map: sample, train, assess."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from citygrain.cli.console import console, show_progress, show_steps
-from citygrain.cli.options import (
-    JsonOption,
-    ModelOption,
-    OutOption,
-    RecipeOption,
-    configuration,
-    listed,
-    pairs,
+from citygrain.cli.options import JsonOption, OutOption, RecipeOption, configuration, pairs
+from citygrain.cli.patches import (
+    AnyModelOption,
+    ChannelsOption,
+    NamesOption,
+    PatchScaleOption,
+    SensorsOption,
+    patch_source,
 )
+from citygrain.cli.shelf import model_cache
+from citygrain.errors import ConfigError
 
 
 def sample(
@@ -37,49 +40,97 @@ def sample(
 
 
 def train(
-    samples: Annotated[Path, typer.Argument(help="Samples (.h5) of `citygrain sample` or `run`.")],
+    samples: Annotated[
+        Path, typer.Argument(help="Samples of `citygrain sample` or `run`, a file of So2Sat, or a folder of patches.")
+    ],
     out: OutOption = Path("model"),
-    model: ModelOption = "cnn",
+    valid: Annotated[Path | None, typer.Option(help="Patches to validate on; else some of the training rows.")] = None,
+    model: AnyModelOption = "cnn",
+    sensors: SensorsOption = "s2",
     recipe: RecipeOption = "default",
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a network.")] = 10,
-    bands: Annotated[str | None, typer.Option(help="Only these features: B04,B03,B02")] = None,
-    seed: int = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a network; the recipe's own by default.")] = None,
+    bands: ChannelsOption = None,
+    names: NamesOption = None,
+    scale: PatchScaleOption = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws another training.")] = 0,
 ) -> None:
-    """Train a model on samples."""
-    from citygrain.workflows.training import train_samples
+    """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
+    from citygrain.workflows.patch_training import train_patches
 
-    chosen = listed(bands) if bands else None
+    source = patch_source(samples, sensors=sensors, bands=bands, names=names, scale=scale)
+    beside = source.beside(valid) if valid else None
     with show_progress("epochs") as progress:
-        card = train_samples(
-            samples, out, model=model, recipe=recipe, epochs=epochs, features=chosen, seed=seed, progress=progress
+        card = train_patches(
+            source, out, valid=beside, model=model, recipe=recipe, epochs=epochs, seed=seed, progress=progress
         )
     console.print(f"{out}: {card.network}, {card.parameters:,} parameters, {sum(card.counts.values()):,} samples")
 
 
 def assess(
-    mapped: Annotated[Path, typer.Argument(help="Map: a raster of class codes.")],
-    reference: Annotated[Path, typer.Option(help="Raster, polygons or points.")],
+    mapped: Annotated[Path | None, typer.Argument(help="Map: a raster of class codes.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Of the map: raster, polygons or points.")] = None,
     classes: Annotated[str | None, typer.Option(help="Codes and names: 1=Forest,2=Grass")] = None,
     legend: Annotated[str | None, typer.Option(help="Or a ready legend: worldcover, lcz, from-glc10, urban.")] = None,
     field: Annotated[str | None, typer.Option(help="Attribute of polygons or points that holds the class.")] = None,
+    model: Annotated[str | None, typer.Option(help="Instead of a map: a model's folder, or a published model.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Of the model: labelled patches.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only these of the patches: test, validation, train.")] = None,
+    by_group: Annotated[bool, typer.Option("--by-group", help="Each city, polygon or block by itself, too.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for figures, matrix and JSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a map with a reference pixel by pixel: matrix, accuracies, F1."""
-    from citygrain.workflows.comparing import assess_files
+    """Compare a map with a reference, or a model's answers with labelled patches: matrix, accuracies, F1."""
+    of_map, of_model = mapped is not None and reference is not None, model is not None and samples is not None
+    given = [thing is not None for thing in (mapped, reference, model, samples)]
+    if of_map == of_model or sum(given) != 2:
+        raise ConfigError("what to assess is not clear", wanted="MAP --reference FILE, or --model MODEL --samples FILE")
+    if of_map:
+        from citygrain.workflows.comparing import assess_files
 
-    result = assess_files(mapped, reference, classes=pairs(classes), legend=legend, field=field)
+        result = assess_files(
+            Path(str(mapped)), Path(str(reference)), classes=pairs(classes), legend=legend, field=field
+        )
+        figures = result.to_dict()
+    else:
+        from citygrain.workflows.comparing import assess_model
+
+        figures, result = assess_model(str(model), Path(str(samples)), part=split, cache=model_cache())
+    if out is not None:
+        from citygrain.workflows.comparing import write_assessment
+
+        write_assessment(out, figures, result, name=str(mapped or model))
     if as_json:
-        typer.echo(json.dumps(result.to_dict(), indent=1))
+        typer.echo(json.dumps(figures, indent=1))
         return
     console.print(result.to_csv(), end="", markup=False)
-    for name, figures in result.to_dict()["per_class"].items():
-        ua, pa = (_figure(figures[key]) for key in ("users_accuracy", "producers_accuracy"))
+    for name, scores in figures["per_class"].items():
+        if not scores["map_count"] + scores["reference_count"]:
+            continue
+        ua, pa = (_figure(scores[key]) for key in ("users_accuracy", "producers_accuracy"))
         console.print(
-            f"{name}: user's accuracy {ua}, producer's accuracy {pa}, F1 {_figure(figures['f1'])}", markup=False
+            f"{name}: user's accuracy {ua}, producer's accuracy {pa}, F1 {_figure(scores['f1'])}", markup=False
         )
-    console.print(
-        f"overall accuracy {result.overall_accuracy:.3f}, kappa {result.kappa:.3f}, macro F1 {result.macro_f1:.3f}"
+    for line in _summary(figures, by_group=by_group):
+        console.print(line, markup=False)
+
+
+def _summary(figures: dict[str, Any], *, by_group: bool) -> Iterator[str]:
+    """Give the last lines of an assessment: the figures for all rows, and for each group."""
+    if by_group:
+        if not figures.get("by_group"):
+            yield "no groups (cities, polygons, blocks) are known"
+        for name, part in figures.get("by_group", {}).items():
+            yield f"{name}: {part['count']:,} rows, overall accuracy {_figure(part['overall_accuracy'])}"
+    bounds = figures.get("interval_95", {}).get("overall_accuracy")
+    spread = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
+    if figures.get("lcz"):
+        yield ", ".join(f"{name} {_figure(value)}" for name, value in figures["lcz"].items())
+    yield (
+        f"overall accuracy {_figure(figures['overall_accuracy'])}{spread}, kappa {_figure(figures['kappa'])}, "
+        f"macro F1 {_figure(figures['macro_f1'])}"
     )
+    if bounds:
+        yield f"[95 % interval], drawn from {figures['interval_of']}"
 
 
 def _figure(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,30 +22,51 @@ from citygrain.cli.options import (
     read_image,
 )
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 
 def look(
-    scene: SceneArgument,
+    scene: Annotated[list[Path], typer.Argument(help="A scene, a file of patches (.h5), or a folder or zip of them.")],
     out: OutOption = Path("look.png"),
-    rgb: Annotated[str, typer.Option("--rgb", help="Three bands for red, green and blue.")] = "B04,B03,B02",
+    rgb: Annotated[
+        str | None, typer.Option("--rgb", help="Three bands for red, green and blue; natural colours by default.")
+    ] = None,
     bands: BandsOption = None,
     scale: ScaleOption = None,
     sensor: SensorOption = "sentinel-2",
     digital_numbers: RawOption = False,
+    per_class: Annotated[int, typer.Option(min=2, max=50, help="Patches drawn of each class.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the patches drawn.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw any three bands and every band's histogram, and print a summary."""
+    """Draw a scene and its histograms, or patches of each class, and print a summary."""
+    if len(scene) == 1 and _holds_patches(scene[0]):
+        _look_at_patches(scene[0], out, rgb, bands, scale, per_class, seed, as_json)
+    else:
+        image = read_image(scene, bands, scale, sensor, digital_numbers)
+        _look_at_scene(image, out, rgb or "B04,B03,B02", sensor, as_json)
+
+
+def _holds_patches(path: Path) -> bool:
+    """Tell patches from a scene: HDF5 and zip files, and folders that are no Zarr."""
+    if path.is_dir():
+        return path.suffix.lower() != ".zarr" and not any(path.glob("*.SAFE")) and not (path / ".zgroup").exists()
+    return path.suffix.lower() in (".h5", ".hdf5", ".zip")
+
+
+def _look_at_scene(image: "xr.DataArray", out: Path, rgb: str, sensor: str, as_json: bool) -> None:
     from citygrain.report.figures import figure_look, save_figure
     from citygrain.scene.read import describe_scene
     from citygrain.workflows.units import choose_features
 
-    image = read_image(scene, bands, scale, sensor, digital_numbers)
     summary = describe_scene(image)
     shown = choose_features(image, listed(rgb), sensor).band.values
     save_figure(figure_look(image, bands=[str(name) for name in shown]), out)
-    if as_json:
-        typer.echo(json.dumps({"bands": summary, "figure": str(out), **grid_of(image)}, indent=1))
-        return
     grid = grid_of(image)
+    if as_json:
+        typer.echo(json.dumps({"bands": summary, "figure": str(out), **grid}, indent=1))
+        return
     console.print(
         f"{grid['width']} x {grid['height']} pixels of {grid['pixel']:g}, {grid['crs']}, {image.attrs['units']}"
     )
@@ -55,6 +76,43 @@ def look(
             f"no data {100 * row['nodata_share']:.1f} %"
         )
     console.print(f"{out}")
+
+
+def _look_at_patches(
+    path: Path,
+    out: Path,
+    rgb: str | None,
+    bands: str | None,
+    scale: float | None,
+    per_class: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    from citygrain.workflows.patch_look import look_at_patches
+    from citygrain.workflows.patch_source import PatchSource
+
+    source = PatchSource(path, names=tuple(listed(bands)) if bands else None, scale=scale or 1.0)
+    chosen = tuple(listed(rgb)) if rgb else None
+    about = look_at_patches(source, out, rgb=chosen, per_class=per_class, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(about, indent=1))
+        return
+    shape = " x ".join(str(side) for side in about["shape"])
+    console.print(f"{about['rows']:,} patches of {shape}, {about['units']}, legend {about['legend']}", markup=False)
+    counts = ", ".join(f"{name} {count:,}" for name, count in about["classes"].items() if count)
+    unlabelled = f", without a class {about['unlabelled']:,}" if about["unlabelled"] else ""
+    console.print(f"{counts}{unlabelled}", markup=False)
+    groups = f"{about['groups']} groups" if about["groups"] else "no groups known"
+    splits = ", ".join(f"{name} {count:,}" for name, count in about["splits"].items())
+    console.print(f"{groups}; {f'split {splits}' if splits else 'no split of its own'}")
+    console.print(f"from {about['probed']} patches spread over the file:")
+    for row in about["channels"]:
+        median, low, high = (f"{row[key]:10.4g}" if row[key] is not None else "-" for key in ("median", "p2", "p98"))
+        console.print(
+            f"{row['name']:>12}  median {median}   2-98 % {low} to {high}   missing {100 * row['missing']:.1f} %"
+        )
+    for figure in about["figures"].values():
+        console.print(figure, markup=False)
 
 
 def features(

@@ -52,7 +52,9 @@ def figure_areas(checks: AreaChecks, scene: xr.DataArray | None = None) -> Figur
     shown = np.array([geometry.intersects(shapely.box(0, 0, shape[1], shape[0])) for geometry in shapes], bool)
     height = min(_WIDTH * shape[0] / shape[1], 1.25 * _WIDTH)
     rows = -(-(checks.polygons["code"][shown].nunique() + 1) // 3)
-    figure = new_figure(_WIDTH, height + 0.5 + 0.2 * rows)
+    figure = new_figure(_WIDTH, height + 0.6 + 0.2 * rows)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.set(h_pad=0.08)  # or the title touches the edge of the page
     axes = figure.add_subplot()
     if picture is None:
         axes.set_aspect("equal")

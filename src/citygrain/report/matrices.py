@@ -14,6 +14,7 @@ from matplotlib.transforms import offset_copy
 
 from citygrain.accuracy.assess import Assessment
 from citygrain.errors import InputError
+from citygrain.lcz import recode_lcz
 from citygrain.legend import LCZ, Legend
 from citygrain.report.style import INK, MUTED, new_figure, styled
 
@@ -38,7 +39,7 @@ def short_names(legend: Legend) -> tuple[str, ...]:
     """
     if legend.scheme != LCZ.scheme:
         return legend.names
-    return tuple(str(c.code) if c.code <= 10 else "ABCDEFG"[c.code - 11] for c in legend)
+    return tuple(recode_lcz(legend.values, to="letters").tolist())
 
 
 @styled
@@ -46,6 +47,8 @@ def figure_matrices(
     assessments: Mapping[str, Assessment], *, intervals: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
     """Draw the confusion matrices of up to six models in a grid of panels with one colour bar.
+
+    Classes that no model and no reference has are left out; a class that the reference lacks has a grey column.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ def figure_matrices(
     InputError
         If there is none, more than six, or the legends differ.
     """
-    legend = _common_legend(assessments)
+    assessments = _occurring(assessments, _common_legend(assessments))
+    legend = next(iter(assessments.values())).legend
     k, count = len(legend), len(assessments)
     columns = min(count, 2 if count == 4 or k >= _MANY else 3)
     rows = -(-count // columns)
@@ -96,6 +100,14 @@ def _common_legend(assessments: Mapping[str, Assessment]) -> Legend:
             wanted=f"1 to {MOST} with the same legend",
         )
     return legends.pop()
+
+
+def _occurring(assessments: Mapping[str, Assessment], legend: Legend) -> dict[str, Assessment]:
+    """Return the matrices of the classes that occur in one of them; the sums stay what they were."""
+    tally = np.sum([a.map_count + a.reference_count for a in assessments.values()], axis=0)
+    kept = np.flatnonzero(tally) if tally.any() else np.arange(len(legend))
+    part = Legend(legend.scheme, tuple(legend.classes[column] for column in kept))
+    return {name: Assessment(a.matrix[np.ix_(kept, kept)], part) for name, a in assessments.items()}
 
 
 def _panel(axes: Axes, assessment: Assessment, *, names: tuple[bool, bool], size: float) -> None:

@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from citygrain.errors import InputError
+from citygrain.features.sar import decibels
 from citygrain.legend import LCZ, LandClass, Legend
 from citygrain.report.display import natural_bands, stretch, stretch_limits
 from citygrain.report.matrices import short_names
 from citygrain.report.style import MUTED, new_figure, styled
 from citygrain.samples.samples import Samples
+from citygrain.sensors import SO2SAT_SENTINEL1
 
 __all__ = ["draw_rows", "figure_patch_sheet", "figure_radar_sheet"]
 
@@ -28,7 +30,6 @@ Values = npt.NDArray[np.float32]
 
 _BARS = 3.6  # room for the bars and their numbers, in patches
 _ASIDE = 0.45  # gap between two sheets, in patches
-_RAW = ("VH_RE", "VH_IM", "VV_RE", "VV_IM", "VH_LEE", "VV_LEE", "COV_RE", "COV_IM")
 
 
 def draw_rows(samples: Samples, per_class: int, *, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
@@ -75,12 +76,14 @@ def figure_patch_sheet(
     drawn, shown = _drawn(samples, per_class, rng)
     chosen = _composite(samples, bands)
     values = shown.select(chosen).take(np.arange(len(shown)))  # (n, 3, h, w)
-    pictures = _stretched(values, together=chosen == _composite(samples, None))
+    natural = chosen == _composite(samples, None)
+    pictures = _stretched(values, together=natural)
     counts = samples.counts()
     present = [c for c in samples.legend if counts[c.name]]
     figure, axes = _sheet(samples.legend, present, width=per_class + _BARS, below=0.0)
     _paste(axes, pictures, [len(rows) for rows in drawn if len(rows)], at=0.0)
-    _heading(axes, 0.0, f"Patches, {' '.join(chosen)} as red, green, blue")
+    plain = chosen == ("red", "green", "blue")
+    _heading(axes, 0.0, "Patches" if plain else f"Patches, {' '.join(chosen)} as red, green, blue")
     _bars(axes, present, [counts[c.name] for c in present], at=per_class + 0.4)
     absent = [short for c, short in zip(samples.legend, short_names(samples.legend), strict=True) if not counts[c.name]]
     if absent:
@@ -110,11 +113,13 @@ def figure_radar_sheet(samples: Samples, *, rng: np.random.Generator, per_class:
     InputError
         If the channels are not there.
     """
-    missing = [name for name in _RAW if name not in samples.features]
+    missing = [name for name in SO2SAT_SENTINEL1 if name not in samples.features]
     if missing:
-        raise InputError(f"Sentinel-1 patches without {', '.join(missing)}", wanted=f"channels {', '.join(_RAW)}")
+        raise InputError(
+            f"Sentinel-1 patches without {', '.join(missing)}", wanted=f"channels {', '.join(SO2SAT_SENTINEL1)}"
+        )
     drawn, shown = _drawn(samples, per_class, rng)
-    radar = Radar.of(shown.select(_RAW).take(np.arange(len(shown))))
+    radar = Radar.of(shown.select(SO2SAT_SENTINEL1).take(np.arange(len(shown))))
     counts = [len(rows) for rows in drawn if len(rows)]
     present = [c for c in samples.legend if (shown.y == c.code).any()]
     limits = _limits(radar.vv)
@@ -148,7 +153,7 @@ class Radar:
         power = np.sqrt(np.maximum(vh, 0) * np.maximum(vv, 0))
         size = np.hypot(re, im)
         coherence = np.divide(size, power, out=np.zeros_like(size), where=power > 0)
-        return cls(_decibels(vv), _decibels(vh), np.arctan2(im, re), np.clip(coherence, 0, 1))
+        return cls(decibels(vv), decibels(vh), np.arctan2(im, re), np.clip(coherence, 0, 1))
 
 
 def phase_picture(phase: Values, coherence: Values) -> Picture:
@@ -163,12 +168,6 @@ def phase_picture(phase: Values, coherence: Values) -> Picture:
     value = np.sqrt(np.clip(np.nan_to_num(coherence), 0, 1))  # coherence is mostly low: the root shows it
     colors = hsv_to_rgb(np.stack([hue, np.full_like(hue, 0.85), value], -1))
     return np.asarray(np.rint(255 * colors).astype(np.uint8))
-
-
-def _decibels(intensity: Values) -> Values:
-    """Return 10 log10; what is not positive is no data."""
-    positive = np.where(intensity > 0, intensity, np.nan)
-    return np.asarray(10 * np.log10(positive), np.float32)
 
 
 def _drawn(samples: Samples, per_class: int, rng: np.random.Generator) -> tuple[list[npt.NDArray[np.int64]], Samples]:

@@ -1,0 +1,147 @@
+"""Patches as a user names them: a path, what its channels are called, which of them are used, and in which units."""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from citygrain.errors import InputError
+from citygrain.samples.open import open_samples, sample_splits
+from citygrain.samples.samples import Samples
+from citygrain.samples.so2sat import so2sat_parts
+from citygrain.sensors import SAR_FEATURES, SENTINEL2, SO2SAT_SENTINEL1
+from citygrain.workflows.manifest import fingerprint, hash_file
+
+__all__ = ["PatchSource", "content_mark", "units_of"]
+
+_WHOLE = 2 * 2**30  # bytes up to which a file is hashed whole
+_PROBES, _PROBE = 64, 2**20  # of a larger one: so many pieces of so many bytes
+
+
+@dataclass(frozen=True)
+class PatchSource:
+    """Where patches come from, and what their channels mean.
+
+    Attributes
+    ----------
+    path : Path
+        Samples of citygrain, a file or folder of So2Sat, or a folder or zip of patches.
+    sensors : tuple of str
+        For So2Sat: ``"s1"``, ``"s2"`` or both.
+    names : tuple of str or None
+        Names of the channels of a patch folder, in file order, where the files have none.
+    bands : tuple of str or None
+        Channels to use, in this order; all, if not given.
+    scale : float
+        The values of a patch folder are divided by it.
+    part : str or None
+        File of a So2Sat folder, or split of the others.
+    """
+
+    path: Path
+    sensors: tuple[str, ...] = ("s2",)
+    names: tuple[str, ...] | None = None
+    bands: tuple[str, ...] | None = None
+    scale: float = 1.0
+    part: str | None = None
+
+    def open(self) -> Samples:
+        """Open the patches, unread where they are on disk.
+
+        Raises
+        ------
+        InputError
+            If there is nothing of that kind, it is broken, or a channel is not there.
+        """
+        asked = None if self.sensors == ("s2",) else self.sensors  # the default, and the only one of the other kinds
+        samples = open_samples(self.path, sensors=asked, part=self.part, bands=self.names, scale=self.scale)
+        return samples if self.bands is None else samples.select(self.bands)
+
+    @cached_property
+    def loose(self) -> bool:
+        """Whether it is a folder or zip of single images, which do not say what their numbers mean."""
+        if self.path.is_dir():
+            return not so2sat_parts(self.path)
+        return self.path.is_file() and zipfile.is_zipfile(self.path)
+
+    def units(self, features: Sequence[str]) -> str:
+        """Return the units of the opened features, for the model card.
+
+        Images whose numbers were not divided by a scale are digital numbers, whatever their bands are called.
+        """
+        if self.loose:
+            return units_of(features) if self.scale != 1 else "digital numbers"
+        known = units_of(features)
+        return "reflectance" if known == "digital numbers" else known  # our own samples: bands and their indices
+
+    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Return the rows of each split that the patches bring with them; none, where one part was asked for."""
+        return {} if self.part is not None else sample_splits(self.path)
+
+    def beside(self, path: Path, *, part: str | None = None) -> "PatchSource":
+        """Return another file read in the same way."""
+        return replace(self, path=path, part=part)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return how the patches are read, for the model card; not where from."""
+        return {key: value for key, value in asdict(self).items() if key not in ("path", "part")}
+
+    @classmethod
+    def from_dict(cls, path: Path, how: dict[str, Any], *, part: str | None = None) -> "PatchSource":
+        """Return the source at `path`, read as `to_dict` told.
+
+        Raises
+        ------
+        InputError
+            If `how` is not what `to_dict` gave.
+        """
+        lists = {key: None if how.get(key) is None else tuple(map(str, how[key])) for key in ("names", "bands")}
+        try:
+            sensors, scale = tuple(map(str, how["sensors"])), float(how["scale"])
+        except (KeyError, TypeError, ValueError):
+            raise InputError("a model that does not say how its patches were read", mend="train it again") from None
+        return cls(path, sensors=sensors, scale=scale, part=part, **lists)
+
+
+def units_of(features: Sequence[str]) -> str:
+    """Return the units of channels, told by their names.
+
+    Examples
+    --------
+    >>> units_of(["B04", "B03"]), units_of(["VV_DB", "B04"]), units_of(["red", "green", "blue"])
+    ('reflectance', 'radar features and reflectance', 'digital numbers')
+    """
+    kinds = {
+        "radar features": set(SAR_FEATURES),
+        "radar amplitudes": set(SO2SAT_SENTINEL1),
+        "reflectance": {band.name for band in SENTINEL2.bands},
+    }
+    if not all(any(name in known for known in kinds.values()) for name in features):
+        return "digital numbers"
+    return " and ".join(kind for kind, known in kinds.items() if known & set(features))
+
+
+def content_mark(path: Path) -> str:
+    """Return a mark that changes with the content of a file or folder.
+
+    Files above 2 GiB are not read whole: their size, time of change and 64 pieces make the mark.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`.
+    """
+    if path.is_dir() or not path.exists() or path.stat().st_size <= _WHOLE:
+        return hash_file(path)
+    about = path.stat()
+    pieces = []
+    with path.open("rb") as file:
+        for start in np.linspace(0, about.st_size - _PROBE, _PROBES).astype(np.int64).tolist():
+            file.seek(start)
+            pieces.append(fingerprint(file.read(_PROBE).hex()))
+    return fingerprint([about.st_size, about.st_mtime_ns, pieces])
