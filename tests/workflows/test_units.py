@@ -121,11 +121,12 @@ def world(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cells", "pixels", "superpixels"])
-def test_a_run_on_polygons_tests_whole_polygons(world: Path, kind: str, tmp_path: Path) -> None:
+def test_a_run_on_polygons_tests_whole_polygons(world: Path, city: SyntheticCity, kind: str, tmp_path: Path) -> None:
+    names = {name: name for name in city.legend.names}
     config = parse_config(
         {
-            "scene": {"path": str(world / "scene.tif")},
-            "reference": {"path": str(world / "areas.gpkg"), "field": "class"},
+            "scene": {"path": str(world / "scene.tif"), "scale": 1},
+            "reference": {"path": str(world / "areas.gpkg"), "field": "class", "classes": names},
             "units": {"kind": kind, "cell": 40},
             "segments": {"n_segments": 900},
             "samples": {"window": 9, "split": "polygons"},
@@ -146,7 +147,7 @@ def test_a_run_on_polygons_tests_whole_polygons(world: Path, kind: str, tmp_path
 def test_a_raster_has_no_polygons(world: Path, tmp_path: Path) -> None:
     config = parse_config(
         {
-            "scene": {"path": str(world / "scene.tif")},
+            "scene": {"path": str(world / "scene.tif"), "scale": 1},
             "reference": {"path": str(world / "scene.tif"), "layer": "B02", "legend": "urban"},
             "units": {"kind": "pixels"},
             "samples": {"split": "polygons"},
