@@ -46,6 +46,9 @@ def map_command(
         Literal["toa", "boa"] | None,
         typer.Option(help="Reflectance of the scene: toa = top of atmosphere (Level-1C), boa = surface (Level-2A)."),
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="A published network in bfloat16: quicker, some doubtful cells differ.")
+    ] = False,
 ) -> None:
     """Map a scene with a model; it refuses other bands, units and pixel sizes.
 
@@ -56,7 +59,7 @@ def map_command(
     from citygrain.workflows.grid_map import map_grid, maps_cells
 
     with show_progress("bytes") as progress:
-        classifier = find_model(model, cache=model_cache(), progress=progress)
+        classifier = find_model(model, cache=model_cache(), half=half, progress=progress)
     read = [read_image(files, bands, scale, sensor, digital_numbers) for files in (scene, *([d] for d in date or []))]
     if maps_cells(classifier.card):
         if segments is not None:

@@ -27,8 +27,8 @@ __all__ = ["write_kmz"]
 
 _LARGEST = 4096
 """Pixels on a side that Google Earth shows without thinning them by itself."""
-_LIKE_ON_THE_GROUND = 3
-"""Pixels of the picture for each of the map: turned by the map projection, cells keep their edges."""
+_FINER = 15
+"""Pixels of the picture for each of the map: Google Earth blurs between pixels, and cells are to keep their edges."""
 
 
 def write_kmz(path: Path, codes: xr.DataArray, legend: Legend, *, title: str, key: bytes | None = None) -> None:
@@ -62,8 +62,9 @@ def write_kmz(path: Path, codes: xr.DataArray, legend: Legend, *, title: str, ke
     with zipfile.ZipFile(content, "w") as archive:
         for name, data in files.items():
             kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
-            # A date of its own would make each file differ from the last.
-            archive.writestr(zipfile.ZipInfo(name), data, compress_type=kind)
+            entry = zipfile.ZipInfo(name)  # with the format's first date: today's would make each file another
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data, compress_type=kind)
     with whole_file(path) as partial:
         partial.write_bytes(content.getvalue())
 
@@ -77,7 +78,7 @@ def _overlay(codes: xr.DataArray, legend: Legend) -> tuple[bytes, tuple[float, f
     crs, box = source.crs.to_wkt(), source.boundingbox
     try:
         _, across, down = calculate_default_transform(crs, "EPSG:4326", width, height, *box)
-        finer = min(_LIKE_ON_THE_GROUND, _LARGEST / max(across, down))
+        finer = min(_FINER, _LARGEST / max(across, down))
         size = {"dst_width": max(1, round(finer * across)), "dst_height": max(1, round(finer * down))}
         transform, across, down = calculate_default_transform(crs, "EPSG:4326", width, height, *box, **size)
         turned = np.zeros((down, across), np.uint8)
