@@ -73,3 +73,16 @@ def test_recode_and_what_it_refuses(
     assert not (tmp_path / "no.tif").exists()
     code, _, err = said(monkeypatch, capfd, "areas", tmp_path / "none.kml")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_map_is_assessed_against_training_areas(
+    kml: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kml.write_text(kml.read_text().replace("<name>B</name>", "<name>note</name>"))
+    grid = GeoBox.from_bbox((13.39, 52.49, 13.42, 52.51), "EPSG:4326", resolution=0.001)
+    write_cog(kml.with_name("lcz.tif"), np.full(grid.shape, 5, np.uint8), grid, nodata=0)
+    code, out, _ = said(
+        monkeypatch, capfd, "assess", kml.with_name("lcz.tif"), "--reference", kml, "--legend", "lcz", "--json"
+    )
+    found = json.loads(out)
+    assert (code, found["count"], found["overall_accuracy"]) == (0, 20, 1.0)

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "citygrain.errors": ("CitygrainError", "ConfigError", "InputError", "ModelMismatchError", "OutputError"),
     "citygrain.legend": ("FROM_GLC10", "LCZ", "URBAN", "WORLDCOVER", "LandClass", "Legend"),
+    "citygrain.lcz": ("recode_lcz",),
     "citygrain.sensors": ("LANDSAT8", "SENTINEL1", "SENTINEL2"),
     "citygrain.scene.read": ("read_scene",),
     "citygrain.scene.write": ("write_cog",),
@@ -25,8 +26,11 @@ _HOMES = {
     "citygrain.segments.slic": ("superpixels",),
     "citygrain.segments.quality": ("segment_quality",),
     "citygrain.tessellation": ("Pixels", "SegmentPatches", "SegmentStatistics"),
+    "citygrain.grid_patches": ("GridPatches",),
     "citygrain.samples.samples": ("Samples",),
     "citygrain.samples.reference": ("read_reference",),
+    "citygrain.samples.training_areas": ("read_training_areas",),
+    "citygrain.samples.area_checks": ("check_areas",),
     "citygrain.samples.draw": ("draw_samples",),
     "citygrain.samples.balance": ("balance",),
     "citygrain.samples.split": ("split_blocks",),
@@ -38,11 +42,14 @@ _HOMES = {
     "citygrain.models.catalogue": ("load_model", "make_model"),
     "citygrain.models.shelf": ("find_model",),
     "citygrain.maps.predict": ("predict_map",),
+    "citygrain.maps.smooth": ("lcz_filter",),
     "citygrain.maps.thematic_map": ("ThematicMap",),
     "citygrain.accuracy.assess": ("Assessment", "assess"),
+    "citygrain.accuracy.lcz": ("lcz_accuracies",),
     "citygrain.report.html": ("write_report",),
     "citygrain.workflows.city_map": ("run_city_map",),
     "citygrain.workflows.config": ("read_config",),
+    "citygrain.workflows.grid_map": ("map_grid",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

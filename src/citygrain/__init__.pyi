@@ -1,5 +1,6 @@
 from citygrain.accuracy.assess import Assessment as Assessment
 from citygrain.accuracy.assess import assess as assess
+from citygrain.accuracy.lcz import lcz_accuracies as lcz_accuracies
 from citygrain.errors import CitygrainError as CitygrainError
 from citygrain.errors import ConfigError as ConfigError
 from citygrain.errors import InputError as InputError
@@ -8,6 +9,7 @@ from citygrain.errors import OutputError as OutputError
 from citygrain.features.indices import band_math as band_math
 from citygrain.features.indices import spectral_index as spectral_index
 from citygrain.features.stack import compute_features as compute_features
+from citygrain.lcz import recode_lcz as recode_lcz
 from citygrain.legend import FROM_GLC10 as FROM_GLC10
 from citygrain.legend import LCZ as LCZ
 from citygrain.legend import URBAN as URBAN
@@ -20,6 +22,7 @@ from citygrain.models.catalogue import load_model as load_model
 from citygrain.models.catalogue import make_model as make_model
 from citygrain.models.shelf import find_model as find_model
 from citygrain.report.html import write_report as write_report
+from citygrain.samples.area_checks import check_areas as check_areas
 from citygrain.samples.balance import balance as balance
 from citygrain.samples.draw import draw_samples as draw_samples
 from citygrain.samples.matlab import read_matlab as read_matlab
@@ -32,6 +35,7 @@ from citygrain.samples.so2sat import open_so2sat as open_so2sat
 from citygrain.samples.split import split_blocks as split_blocks
 from citygrain.samples.store import read_samples as read_samples
 from citygrain.samples.store import write_samples as write_samples
+from citygrain.samples.training_areas import read_training_areas as read_training_areas
 from citygrain.scene.read import read_scene as read_scene
 from citygrain.scene.synthetic import synthetic_city as synthetic_city
 from citygrain.scene.write import write_cog as write_cog

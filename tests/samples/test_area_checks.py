@@ -13,6 +13,7 @@ from shapely import affinity
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
+from citygrain.errors import InputError
 from citygrain.samples.area_checks import AreaChecks, check_areas
 from citygrain.samples.training_areas import TrainingAreas, read_training_areas
 
@@ -92,6 +93,13 @@ def test_a_polygon_without_area() -> None:
     checks = check_areas(areas((5, Polygon([(0, 0), (500, 0), (500, 0), (0, 0)])), (5, GOOD)))
     assert checks.polygons[["area_m2", "width_m"]].iloc[0].tolist() == [0, 0]
     assert flags(checks)[0] == ("small", "narrow", "invalid")
+
+
+def test_areas_of_half_the_world_are_refused() -> None:
+    frame = areas((5, GOOD), (5, GOOD)).frame
+    frame.geometry = [box(0, 0, 1, 1), box(90, 50, 91, 51)]
+    with pytest.raises(InputError, match=r"areas of a\.kml span 91 by 51 degrees; wanted: those of one city"):
+        check_areas(TrainingAreas(frame, "a.kml"))
 
 
 def test_classes_are_summed_up() -> None:

@@ -115,6 +115,33 @@ def test_a_data_field_of_kml(tmp_path: Path) -> None:
         read_reference(file, GRID, legend=LCZ, field="class")
 
 
+SQUARE = '{"type": "Polygon", "coordinates": [[[13, 52], [13.01, 52], [13.01, 52.01], [13, 52]]]}'
+STRANGE = {
+    "a ring that is open by NaN": (SQUARE.replace("[13, 52]]]", "[NaN, 52]]]"), "cannot be read as shapes"),
+    "degrees beyond the Earth": (SQUARE.replace("13,", "1e6,"), r"spans 13.01, 52, 1e\+06, 52.01 degrees; wanted: at"),
+    "no shape": ("null", "has no polygon of a Local Climate Zone, but nothing"),
+    "a line": ('{"type": "LineString", "coordinates": [[13, 52], [14, 52]]}', "has no polygon .* but '5'"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Non closed ring")
+@pytest.mark.parametrize("case", STRANGE)
+def test_strange_shapes_are_refused_in_one_line(tmp_path: Path, case: str) -> None:
+    shape, message = STRANGE[case]
+    feature = f'{{"type": "Feature", "properties": {{"lcz": 5}}, "geometry": {shape}}}'
+    (tmp_path / "a.geojson").write_text(f'{{"type": "FeatureCollection", "features": [{feature}]}}')
+    with pytest.raises(InputError, match=message) as caught:
+        read_training_areas(tmp_path / "a.geojson")
+    assert "\n" not in str(caught.value)
+
+
+def test_polygons_of_a_collection_count(tmp_path: Path) -> None:
+    shape = f'{{"type": "GeometryCollection", "geometries": [{SQUARE}, {{"type": "Point", "coordinates": [13, 52]}}]}}'
+    feature = f'{{"type": "Feature", "properties": {{"lcz": "B"}}, "geometry": {shape}}}'
+    (tmp_path / "a.geojson").write_text(f'{{"type": "FeatureCollection", "features": [{feature}]}}')
+    assert read_training_areas(tmp_path / "a.geojson").frame.geom_type.tolist() == ["Polygon"]
+
+
 def test_real_areas(data: Path) -> None:
     def counts(file: str) -> dict[int, int]:
         return read_training_areas(data / file).counts()
@@ -150,6 +177,15 @@ def test_kml_with_other_classes(tmp_path: Path) -> None:
     assert np.bincount(codes.values.ravel()).tolist() == [12 * 18 - 6, 4, 2]
     with pytest.raises(InputError, match=r"no placemark with a shape in a folder 'y'; wanted: one of x"):
         read_reference(file, GRID, layer="y")
+
+
+def test_a_grid_in_degrees(areas: Path) -> None:
+    grid = GeoBox.from_bbox((14.99, 54.14, 15.01, 54.16), "EPSG:4326", resolution=0.0001)
+    codes, _ = read_reference(areas, grid, legend=LCZ)
+    assert codes.dims == ("y", "x")
+    assert codes.odc.geobox == grid
+    assert {5, 11} <= set(np.unique(codes))
+    assert polygon_ids(areas, grid).odc.geobox == grid
 
 
 # ---- pixels by polygon -----------------------------------------------------------------------------------------

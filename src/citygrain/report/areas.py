@@ -53,8 +53,7 @@ def figure_areas(checks: AreaChecks, scene: xr.DataArray | None = None) -> Figur
     height = min(_WIDTH * shape[0] / shape[1], 1.25 * _WIDTH)
     rows = -(-(checks.polygons["code"][shown].nunique() + 1) // 3)
     figure = new_figure(_WIDTH, height + 0.6 + 0.2 * rows)
-    if (engine := figure.get_layout_engine()) is not None:
-        engine.set(h_pad=0.08)  # or the title touches the edge of the page
+    figure.set_layout_engine("constrained", h_pad=0.08)  # or the title touches the edge of the page
     axes = figure.add_subplot()
     if picture is None:
         axes.set_aspect("equal")

@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 import xarray as xr
 
+from citygrain.errors import InputError
 from citygrain.legend import LCZ
 from citygrain.samples.area_spectra import spectral_distances
 from citygrain.samples.training_areas import TrainingAreas
@@ -28,6 +29,8 @@ SMALLEST = 10_000.0
 """m2, one hectare, one cell of a map of 100 m."""
 NARROWEST = 200.0
 """m; "hundreds of metres" at the least (Stewart & Oke 2012)."""
+_WIDEST = 10.0
+"""Degrees, beyond which no one projection measures both size and width."""
 _OVERLAP = 0.01
 _SAME = 0.95
 _FAR = 2.0
@@ -107,6 +110,11 @@ def check_areas(areas: TrainingAreas, *, scene: xr.DataArray | None = None) -> A
     -------
     AreaChecks
 
+    Raises
+    ------
+    InputError
+        If the areas span more than 10 degrees, or the scene has no CRS.
+
     Examples
     --------
     >>> from shapely.geometry import box
@@ -120,6 +128,10 @@ def check_areas(areas: TrainingAreas, *, scene: xr.DataArray | None = None) -> A
     [[2, 1, ('few', 'overlap')], [5, 2, ('few', 'overlap', 'large')]]
     """
     frame = areas.frame
+    west, south, east, north = frame.total_bounds
+    if max(east - west, north - south) > _WIDEST:
+        came = f"the training areas of {areas.source} span {east - west:.4g} by {north - south:.4g} degrees"
+        raise InputError(came, wanted=f"those of one city, within {_WIDEST:g} degrees")
     shapes = _repaired(frame.to_crs(map_projection(frame)))
     table = pd.DataFrame(
         {

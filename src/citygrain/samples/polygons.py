@@ -70,4 +70,6 @@ def polygon_ids(
     shapes = read_shapes(path, geobox, field=field, layer=layer, legend=legend)
     ignored = {value_key(value) for value in ignore}
     numbers = burn_numbers(shapes[~shapes["value"].isin(ignored)], geobox)
-    return xr.DataArray(numbers, dims=("y", "x"), coords=xr_coords(geobox), attrs={"source": path.name}, name="polygon")
+    return xr.DataArray(
+        numbers, dims=("y", "x"), coords=xr_coords(geobox, always_yx=True), attrs={"source": path.name}, name="polygon"
+    )

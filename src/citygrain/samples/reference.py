@@ -122,7 +122,7 @@ def read_reference(
     if not codes.any():
         raise InputError(f"{path.name} labels no pixel of the scene", wanted="a reference with classes in the scene")
     attrs = {"scheme": table.legend.scheme, "source": path.name}
-    coords = xr_coords(geobox)
+    coords = xr_coords(geobox, always_yx=True)
     return xr.DataArray(codes, dims=("y", "x"), coords=coords, attrs=attrs, name="reference"), table.legend
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 
 from citygrain.errors import InputError
 from citygrain.lcz import lcz_code
@@ -146,14 +147,20 @@ def _from_field(path: Path, field: str | None, layer: str | None) -> gpd.GeoData
             logger.info("%s: the class is taken from its field %s", path.name, field)
     frame = read_vector(path, field=field, layer=layer).to_crs(4326)
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)]
-    names = ["" if value is None else str(value).strip() for value in frame["value"]]
+    west, south, east, north = frame.total_bounds
+    if len(frame) and not (west >= -180 and east <= 180 and south >= -90 and north <= 90):  # false for NaN too
+        raise InputError(
+            f"{path.name} spans {west:g}, {south:g}, {east:g}, {north:g} degrees", wanted="at most -180, -90, 180, 90"
+        )
+    names = ["" if pd.isna(value) else str(value).strip() for value in frame["value"]]
     columns: dict[str, Any] = {
         "polygon": frame.index + 1,
         "code": [lcz_code(name) for name in names],
         "name": names,
         "folder": "",
     }
-    return gpd.GeoDataFrame(columns, geometry=frame.geometry.force_2d(), crs=frame.crs, index=frame.index)
+    shapes = [areal_part(shape) for shape in frame.geometry.force_2d()]
+    return gpd.GeoDataFrame(columns, geometry=shapes, crs=frame.crs, index=frame.index)
 
 
 def _tally(names: tuple[str, ...], most: int = 8) -> str:

@@ -13,6 +13,7 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
+from shapely import GEOSException
 from shapely.geometry import GeometryCollection, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -153,7 +154,7 @@ def _frames(path: Path, field: str | None, layer: str | None) -> Iterator[gpd.Ge
 def _spoken_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (DataSourceError, DataLayerError, FieldError, GeometryError) as error:
+    except (DataSourceError, DataLayerError, FieldError, GeometryError, GEOSException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{path.name} cannot be read as shapes ({reason})", wanted="a GeoPackage or GeoJSON"
