@@ -9,6 +9,7 @@ from citygrain.errors import OutputError as OutputError
 from citygrain.features.indices import band_math as band_math
 from citygrain.features.indices import spectral_index as spectral_index
 from citygrain.features.stack import compute_features as compute_features
+from citygrain.grid_patches import GridPatches as GridPatches
 from citygrain.lcz import recode_lcz as recode_lcz
 from citygrain.legend import FROM_GLC10 as FROM_GLC10
 from citygrain.legend import LCZ as LCZ
@@ -17,6 +18,7 @@ from citygrain.legend import WORLDCOVER as WORLDCOVER
 from citygrain.legend import LandClass as LandClass
 from citygrain.legend import Legend as Legend
 from citygrain.maps.predict import predict_map as predict_map
+from citygrain.maps.smooth import lcz_filter as lcz_filter
 from citygrain.maps.thematic_map import ThematicMap as ThematicMap
 from citygrain.models.catalogue import load_model as load_model
 from citygrain.models.catalogue import make_model as make_model
@@ -49,5 +51,6 @@ from citygrain.tessellation import SegmentPatches as SegmentPatches
 from citygrain.tessellation import SegmentStatistics as SegmentStatistics
 from citygrain.workflows.city_map import run_city_map as run_city_map
 from citygrain.workflows.config import read_config as read_config
+from citygrain.workflows.grid_map import map_grid as map_grid
 
 __version__: str
