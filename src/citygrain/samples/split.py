@@ -239,15 +239,32 @@ def _meets(samples: Samples, others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bo
         return result
     side = np.nanmax(samples.extent[known, 2:] - samples.extent[known, :2])
     inset = samples.extent[known] + 1e-6 * side * np.array([1, 1, -1, -1])
-    boxes = np.asarray(shapely.box(*inset.T))
+    chosen, group = others[known], samples.group[known]
     # One shape for each group: thousands of patches that overlap each other are found in one step.
-    chosen = others[known]
     parts = [
-        shapely.union_all(boxes[chosen & (samples.group[known] == group)]) for group in np.unique(samples.group[others])
+        shapely.union_all(shapely.box(*_strips(inset[chosen & (group == number)]).T))
+        for number in np.unique(group[chosen])
     ]
+    boxes = np.asarray(shapely.box(*inset.T))
     _, hit = shapely.STRtree(boxes).query(parts, predicate="intersects")
     result[np.flatnonzero(known)[np.unique(hit)]] = True
     return result
+
+
+def _strips(extent: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return boxes that cover the same ground, those of one row that overlap made one: patches lie on a lattice.
+
+    Examples
+    --------
+    >>> _strips(np.array([[2, 0, 4, 1], [0, 0, 3, 1], [5, 0, 6, 1], [0, 1, 3, 2]], float)).tolist()
+    [[0.0, 0.0, 4.0, 1.0], [5.0, 0.0, 6.0, 1.0], [0.0, 1.0, 3.0, 2.0]]
+    """
+    ordered = extent[np.lexsort((extent[:, 0], extent[:, 3], extent[:, 1]))]
+    first, next_ = ordered[:-1], ordered[1:]
+    parted = (next_[:, 1] != first[:, 1]) | (next_[:, 3] != first[:, 3]) | (next_[:, 0] > first[:, 2])
+    starts = np.flatnonzero(np.append(True, parted))
+    right = np.maximum.reduceat(ordered[:, 2], starts)
+    return np.column_stack([ordered[starts, :2], right, ordered[starts, 3]])
 
 
 def _warn_of_untrained(samples: Samples, role: npt.NDArray[np.uint8]) -> None:
