@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from citygrain.errors import InputError
 from citygrain.legend import URBAN
 from citygrain.rows import LazyRows, MappedRows
+from citygrain.samples.joined import JoinedRows
 from citygrain.samples.samples import Samples
-from citygrain.samples.stored import JoinedRows, StoredRows, read_ahead, shuffled_blocks
+from citygrain.samples.stored import StoredRows, read_ahead, shuffled_blocks
 
 SHAPE = (40, 4, 5, 3)  # (n, h, w, c)
 
@@ -139,6 +140,7 @@ def test_single_nan_are_no_data_and_empty_patches_are_refused(tmp_path: Path) ->
     x[3, 0, 0, 0] = np.nan
     x[20] = np.nan
     x[25, 1, 1, 1] = np.inf
+    x[27, 0, 0, 0] = -1e300
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = x
     rows = StoredRows.of(tmp_path / "a.h5", "x")
@@ -147,6 +149,8 @@ def test_single_nan_are_no_data_and_empty_patches_are_refused(tmp_path: Path) ->
         rows.subset(np.arange(10, 30))[5:12]
     with pytest.raises(InputError, match=r"row 25 of x .* infinite"):
         rows[[25, 2]]
+    with pytest.raises(InputError, match=r"row 27 of x .* infinite"):  # as float32
+        rows[27]
 
 
 def test_what_is_no_patches_is_refused(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from citygrain.errors import InputError
 from citygrain.features.sar import so2sat_sar
 from citygrain.legend import LCZ
 from citygrain.rows import LazyRows, MappedRows
+from citygrain.samples.joined import JoinedRows
 from citygrain.samples.samples import Samples
 from citygrain.samples.so2sat_ground import Ground, ground_inside, read_ground
-from citygrain.samples.stored import JoinedRows, StoredRows
+from citygrain.samples.stored import StoredRows
 from citygrain.sensors import SAR_FEATURES, SO2SAT_SENTINEL1, SO2SAT_SENTINEL2
 
 __all__ = ["city_names", "open_so2sat", "so2sat_parts"]

@@ -17,15 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.errors import InputError
-from citygrain.rows import LazyRows
 
-__all__ = ["JoinedRows", "StoredRows", "read_ahead", "shuffled_blocks"]
+__all__ = ["StoredRows", "read_ahead", "shuffled_blocks"]
 
 _PIECE = 8 * 2**20
 """Bytes read at a time in the file's own type, before they become float32."""
 
 _CHUNK_CACHE = 64 * 2**20
 """Bytes of chunks that HDF5 keeps, so that a chunk is not unpacked anew for each of its rows."""
+
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class _SharedFile:
@@ -111,23 +113,30 @@ class StoredRows:
         return replace(self, index=self.index[rows])
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
-        wanted = np.atleast_1d(self.index[rows])
+        one = np.ndim(rows) == 0 and not isinstance(rows, slice)
+        out = np.empty((np.atleast_1d(self.index[rows]).size, *self.patch), np.float32)
+        self.fill(out, np.array([rows]) if one else rows)
+        return out[0] if one else out
+
+    def fill(self, out: npt.NDArray[np.float32], rows: Any) -> None:
+        """Read the chosen rows (indices, slice or mask) into `out`, (m, c, h, w), which may be a part of an array."""
+        wanted = self.index[rows]
         order = np.argsort(wanted, kind="stable")  # rows are read in the order of the file, each once
         increasing = wanted[order]
         if (np.diff(increasing) > 0).all():
-            values = self._read(increasing, order)
-        else:
-            unique, inverse = np.unique(wanted, return_inverse=True)
-            values = self._read(unique, np.arange(len(unique)))[inverse]
-        return values[0] if np.ndim(rows) == 0 and not isinstance(rows, slice) else values
+            self._read(increasing, order, out)
+            return
+        unique, inverse = np.unique(wanted, return_inverse=True)
+        once = np.empty((len(unique), *self.patch), np.float32)
+        self._read(unique, np.arange(len(unique)), once)
+        out[:] = once[inverse]
 
     def close(self) -> None:
         """Close the file; reading opens it again."""
         self.source.close()
 
-    def _read(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Read increasing rows, each to its place in the result."""
-        out = np.empty((len(rows), *self.patch), np.float32)
+    def _read(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64], out: npt.NDArray[np.float32]) -> None:
+        """Read increasing rows, each to its place in `out`."""
         channels, height, width = self.patch
         try:
             stored = self.source.dataset(self.name)
@@ -137,30 +146,29 @@ class StoredRows:
                 piece = rows[start : start + limit]
                 for first, last in _runs(piece):
                     stored.read_direct(scratch, np.s_[piece[first] : piece[last - 1] + 1], np.s_[first:last])
-                out[places[start : start + len(piece)]] = scratch[: len(piece)].transpose(0, 3, 1, 2)  # (n, c, h, w)
-        except (OSError, KeyError, ValueError) as error:
+                read = scratch[: len(piece)]
+                self._refuse_empty(read, piece)
+                out[places[start : start + len(piece)]] = read.transpose(0, 3, 1, 2)  # (n, c, h, w)
+        except (OSError, KeyError) as error:
             raise InputError(
                 f"{self.name} of {self.path} cannot be read: {str(error).splitlines()[0]}",
                 wanted="a whole file",
                 mend="copy or download it again",
             ) from error
-        self._refuse_empty(out, rows, places)
-        return out
 
-    def _refuse_empty(
-        self, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
-    ) -> None:
-        """Single NaN are no data; a patch of NaN alone, or an infinite value, is a broken file."""
-        if self.source.dataset(self.name).dtype.kind != "f":
+    def _refuse_empty(self, values: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> None:
+        """Single NaN are no data; a patch of NaN alone, or a value beyond float32, is a broken file."""
+        if values.dtype.kind != "f":
             return
-        flat = values.reshape(len(values), int(np.prod(self.patch)))
-        suspects = np.flatnonzero(~np.isfinite(flat.sum(axis=1)))
+        flat = values.reshape(len(values), -1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspects = np.flatnonzero(~(np.abs(flat.sum(axis=1)) < _LARGEST))
         for suspect in suspects:
-            infinite = bool(np.isinf(flat[suspect]).any())
+            infinite = bool((np.abs(flat[suspect]) > _LARGEST).any())
             if infinite or bool(np.isnan(flat[suspect]).all()):
                 what = "infinite values" if infinite else "nothing but NaN"
                 raise InputError(
-                    f"row {rows[places == suspect][0]} of {self.name} in {self.path} holds {what}",
+                    f"row {rows[suspect]} of {self.name} in {self.path} holds {what}",
                     wanted="numbers, with NaN for single pixels without data",
                     mend="leave the row out or write the file again",
                 )
@@ -170,52 +178,6 @@ def _runs(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Yield start and end of each stretch of consecutive numbers."""
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     yield from pairwise([0, *breaks.tolist(), len(rows)])
-
-
-@dataclass(frozen=True)
-class JoinedRows:
-    """Several sources of the same patches, channel after channel.
-
-    Attributes
-    ----------
-    parts : tuple of array-like, (n, c_i, h, w) each
-        Sources with the same n, h, w.
-
-    Examples
-    --------
-    >>> from citygrain.rows import MappedRows
-    >>> one = MappedRows(np.ones((3, 2, 4, 4), np.float32), lambda x: x, 2)
-    >>> JoinedRows((one, one)).subset(np.array([2, 0]))[:1].shape
-    (1, 4, 4, 4)
-    """
-
-    parts: tuple[LazyRows, ...]
-
-    def __post_init__(self) -> None:
-        shapes = [part.shape for part in self.parts]
-        if len({(shape[0], *shape[2:]) for shape in shapes}) != 1:
-            raise InputError(f"sources of shapes {shapes}", wanted="as many patches of the same size in each")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, c, h, w)."""
-        n, _, *rest = self.parts[0].shape
-        return n, sum(part.shape[1] for part in self.parts), *rest
-
-    @property
-    def dtype(self) -> np.dtype[np.float32]:
-        """float32."""
-        return np.dtype(np.float32)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def subset(self, rows: npt.NDArray[Any]) -> "JoinedRows":
-        """Return the chosen rows, unread."""
-        return JoinedRows(tuple(part.subset(rows) for part in self.parts))
-
-    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
-        return np.concatenate([part[rows] for part in self.parts], axis=-3)
 
 
 def shuffled_blocks(n: int, *, block: int, mix: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
