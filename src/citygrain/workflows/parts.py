@@ -11,9 +11,10 @@ import numpy.typing as npt
 from citygrain.errors import InputError
 from citygrain.legend import Legend, ready_legends
 from citygrain.samples.balance import balance
+from citygrain.samples.group_roles import assign_group_roles
 from citygrain.samples.polygons import polygon_ids
 from citygrain.samples.samples import Samples, join_samples
-from citygrain.samples.split import ROLES, assign_group_roles, assign_roles
+from citygrain.samples.split import ROLES, assign_roles
 from citygrain.samples.vector import is_vector
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import Units, number_units
