@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citygrain.errors import InputError
@@ -34,6 +34,7 @@ def overlap(one: np.ndarray, other: np.ndarray) -> bool:
 POLYGONS = st.lists(st.sampled_from([1, 2, 3, 4]), min_size=2, max_size=25)
 
 
+@settings(max_examples=25)
 @given(POLYGONS, st.integers(0, 10_000), st.sampled_from([0.0, 0.2]), st.sampled_from([60.0, 130.0, 300.0]))
 def test_polygons_stay_whole_and_share_no_ground(classes: list[int], seed: int, valid: float, apart: float) -> None:
     samples = in_polygons(classes, seed, apart=apart)
@@ -58,6 +59,7 @@ def test_polygons_stay_whole_and_share_no_ground(classes: list[int], seed: int, 
             assert valid or 2 not in found
 
 
+@settings(max_examples=20)
 @given(POLYGONS, st.integers(0, 10_000))
 def test_only_what_meets_a_test_sample_is_left_out(classes: list[int], seed: int) -> None:
     samples = in_polygons([*classes, 1, 1], seed, apart=80)

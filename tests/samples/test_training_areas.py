@@ -202,7 +202,7 @@ def test_melbourne_as_reference_is_the_layers_way(data: Path) -> None:
     assert set(np.unique(numbers)) <= {0, *read_training_areas(file).frame["polygon"]}
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(
     st.lists(
         st.tuples(
