@@ -119,7 +119,7 @@ def test_blocks_of_ground_split_a_city(tmp_path: Path) -> None:
 def test_companions_that_do_not_belong_are_refused(tmp_path: Path) -> None:
     write_so2sat(tmp_path / "a.h5", 20, sen1=False)
     write_geo(tmp_path / "other.h5", 21)
-    with pytest.raises(InputError, match="20 as the patches"):
+    with pytest.raises(InputError, match="20 of numbers, as the patches"):
         open_so2sat(tmp_path / "a.h5", geo=tmp_path / "other.h5")
     with pytest.raises(InputError, match="no known data set"):
         open_so2sat(tmp_path / "a.h5", geo=tmp_path / "a.h5")
@@ -136,6 +136,20 @@ def test_companions_that_do_not_belong_are_refused(tmp_path: Path) -> None:
         open_so2sat(tmp_path / "a.h5", geo=tmp_path / "bent.h5")
 
 
+REPLACED: dict[str, dict[str, object]] = {
+    "empty": {"sen1": None, "sen2": None},
+    "label": {"label": np.eye(17)[:5]},
+    "channels": {"sen2": np.zeros((20, 32, 32, 13))},
+    "sides": {"sen1": np.zeros((20, 16, 16, 8))},
+    "nan": {"sen2": np.full((20, 32, 32, 10), np.nan)},
+    "two hot": {"label": np.ones((20, 17))},
+    "text": {"label": np.full(20, b"LCZ 1")},
+    "half": {"label": np.arange(20) / 2},
+    "scalar": {"label": 1.0},
+    "link": {"sen2": h5py.SoftLink("/nowhere")},
+}
+
+
 def broken(path: Path, what: str) -> None:
     """Spoil a whole file in one way."""
     if what == "truncated":
@@ -145,30 +159,16 @@ def broken(path: Path, what: str) -> None:
         path.write_text("no HDF5 at all")
         return
     with h5py.File(path, "r+") as file:
-        if what == "empty":
-            del file["sen2"], file["sen1"]
-        elif what == "label":
-            del file["label"]
-            file["label"] = np.eye(17)[:5]
-        elif what == "channels":
-            del file["sen2"]
-            file["sen2"] = np.zeros((20, 32, 32, 13))
-        elif what == "sides":
-            del file["sen1"]
-            file["sen1"] = np.zeros((20, 16, 16, 8))
-        elif what == "nan":
-            file["sen2"][...] = np.nan
-        elif what == "two hot":
-            file["label"][0] = 1
-        elif what == "text":
-            del file["label"]
-            file["label"] = np.full(20, b"LCZ 1")
-        elif what == "half":
-            del file["label"]
-            file["label"] = np.arange(20) / 2
-        elif what == "group":
+        for name, data in REPLACED.get(what, {}).items():
+            del file[name]
+            if data is not None:
+                file[name] = data
+        if what == "group":
             del file["label"]
             file.create_group("label")
+        elif what == "claim":
+            del file["sen2"]
+            file.create_dataset("sen2", (10**9, 32, 32, 10), np.float64, chunks=(1, 32, 32, 10))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,9 @@ def broken(path: Path, what: str) -> None:
         ("text", "one-hot or"),
         ("half", "one-hot or"),
         ("group", "label"),
+        ("link", "cannot be read as HDF5"),
+        ("scalar", "label 0"),
+        ("claim", "claims 1,000,000,000 rows"),
     ],
 )
 def test_broken_files_are_refused_in_a_line(tmp_path: Path, what: str, told: str) -> None:
@@ -193,6 +196,14 @@ def test_broken_files_are_refused_in_a_line(tmp_path: Path, what: str, told: str
     with pytest.raises(InputError, match=told) as refused:
         open_so2sat(tmp_path / "a.h5", sensors=("s1", "s2"))
     assert "\n" not in str(refused.value)
+
+
+def test_ground_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    write_so2sat(tmp_path / "a.h5", 20, sen1=False)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["coords"] = np.full((20, 2), b"here")
+        file.create_group("polygon_id")
+    assert (open_so2sat(tmp_path / "a.h5").group == -1).all()
 
 
 def test_wrong_options_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _kind(path: Path) -> str:
             if {"sen1", "sen2"} & set(file):
                 return "So2Sat"
             there = ", ".join(sorted(file)[:8]) or "nothing"
-    except OSError as error:
+    except (OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{path} cannot be opened as HDF5 or zip: {reason}", wanted="samples (.h5), So2Sat, or a zip of patches"

@@ -97,7 +97,7 @@ def open_patch_folder(
     first = read_patch(files.store, files.names[0])
     features = _features(first, bands, files.names[0])
     legend = legend or Legend.from_names(dict(enumerate(sorted(set(files.classes)), start=1)), scheme=path.stem)
-    codes = {name: legend.code_of(name) for name in set(files.classes)}
+    codes = {name: legend.code_of(name) for name in sorted(set(files.classes))}
     x = FileRows.of(files.store, files.names, first.values, scale)
     extent = _extents(files, first, progress)
     samples = Samples.of(x, [codes[name] for name in files.classes], features=features, legend=legend, extent=extent)

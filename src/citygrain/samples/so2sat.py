@@ -83,7 +83,7 @@ def open_so2sat(
             n = _common_length(path, file, rows)
             y = _labels(file["label"], path, first_label) if "label" in file else np.zeros(n, np.uint8)
             ground = _ground(file, path, geo, rows[chosen[0]].shape)
-    except OSError as error:
+    except (OSError, KeyError) as error:  # KeyError: a link that leads nowhere
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{path} cannot be read as HDF5: {reason}", wanted="a whole file of So2Sat", mend="download it again"
@@ -108,9 +108,13 @@ def city_names(path: Path | str, *, geo: Path | str | None = None, part: str | N
         As for `open_so2sat`.
     """
     path = _file_of(Path(path), part)
-    with h5py.File(path) as file:
-        name = "sen2" if "sen2" in file else "sen1"
-        ground = _ground(file, path, geo, StoredRows.of(path, name).shape)
+    try:
+        with h5py.File(path) as file:
+            name = "sen2" if "sen2" in file else "sen1"
+            ground = _ground(file, path, geo, StoredRows.of(path, name).shape)
+    except (OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read as So2Sat: {reason}", wanted="a whole file") from error
     return ground.names if ground else {}
 
 

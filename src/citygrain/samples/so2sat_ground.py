@@ -87,10 +87,11 @@ def read_ground(path: Path, shape: tuple[int, ...]) -> Ground:
         raise InputError(f"{path} cannot be read: {str(error).splitlines()[0]}", wanted="a whole *_geo.h5") from error
     if "epsg" not in columns or not {"tfw", "coord"} & set(columns):
         raise InputError(f"{path} holds {sorted(columns) or 'no known data set'}", wanted="city, epsg, tfw of So2Sat")
+    numbers = all(values.dtype.kind in "fiu" for name, values in columns.items() if not name.startswith("city"))
     lengths = {name: len(values) for name, values in columns.items()}
-    if set(lengths.values()) != {shape[0]}:
+    if not numbers or set(lengths.values()) != {shape[0]}:
         raise InputError(
-            f"{path} has rows {lengths}", wanted=f"{shape[0]} as the patches", mend="take its own companion"
+            f"{path} has rows {lengths}", wanted=f"{shape[0]} of numbers, as the patches", mend="take its own companion"
         )
     extent = _extent(columns, shape, path)
     city = columns.get("city", columns.get("cityList"))
@@ -104,15 +105,20 @@ def ground_inside(file: h5py.File, shape: tuple[int, ...]) -> Ground | None:
     n, _, height, width = shape
     extent = np.full((n, 4), np.nan)
     group = np.full(n, -1, np.int64)
-    if "coords" in file and file["coords"].shape == (n, 2):
+    if _numbers(file, "coords", (n, 2)):
         x, y = np.asarray(file["coords"][:], np.float64).T
         half_width, half_height = width * _PIXEL / 2, height * _PIXEL / 2
         extent = np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
-    if "polygon_id" in file and file["polygon_id"].shape == (n,) and file["polygon_id"].dtype.kind in "iu":
+    if _numbers(file, "polygon_id", (n,)) and file["polygon_id"].dtype.kind in "iu":
         group = file["polygon_id"][:].astype(np.int64)
     if not np.isfinite(extent).any() and (group < 0).all():
         return None
     return Ground(group, extent, {number: f"polygon {number}" for number in np.unique(group).tolist() if number >= 0})
+
+
+def _numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> bool:
+    stored = file.get(name)
+    return isinstance(stored, h5py.Dataset) and stored.shape == shape and stored.dtype.kind in "fiu"
 
 
 def _extent(columns: dict[str, npt.NDArray[Any]], shape: tuple[int, ...], path: Path) -> npt.NDArray[np.float64]:

@@ -27,6 +27,9 @@ _CHUNK_CACHE = 64 * 2**20
 """Bytes of chunks that HDF5 keeps, so that a chunk is not unpacked anew for each of its rows."""
 
 
+_MOST = 20_000_000
+"""Rows; So2Sat has 400,000."""
+
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -93,6 +96,8 @@ class StoredRows:
             what = f"{stored.dtype} {stored.shape}" if isinstance(stored, h5py.Dataset) else "a group"
             raise InputError(f"{name} of {path} is {what}", wanted="patches of numbers (n, height, width, channels)")
         n, height, width, channels = (int(side) for side in stored.shape)
+        if n > _MOST:  # declared, not written: a few bytes can claim any number
+            raise InputError(f"{name} of {path} claims {n:,} rows", wanted=f"at most {_MOST:,}")
         return cls(path, name, np.arange(n), (channels, height, width), source)
 
     @property
