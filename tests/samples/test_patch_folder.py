@@ -226,7 +226,7 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("citygrain.samples.patch_files._LARGEST", 150)
+    monkeypatch.setattr("citygrain.samples.patch_store.LARGEST", 150)
     for write in (as_folder, as_zip):
         with pytest.raises(InputError, match="is larger than"):
             open_patch_folder(write(tmp_path / "set", {"Forest/a.npy": encoded(picture(0), ".npy")}))

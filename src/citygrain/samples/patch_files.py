@@ -2,12 +2,10 @@
 
 A set such as EuroSAT is 27,000 small files in a zip. Decoding one takes a tenth of a millisecond, opening one through
 GDAL three times that, so each kind has a decoder of its own, which works from memory, in threads.
-What lies in such files comes from strangers: nothing is unpacked to disk, sizes are checked before memory is taken, and
-no object is ever unpickled.
+What lies in such files comes from strangers: sizes are checked before memory is taken, and no object is unpickled.
 """
 
 import io
-import os
 import struct
 import threading
 import warnings
@@ -17,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,18 +24,13 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
 
 from citygrain.errors import InputError
+from citygrain.samples.patch_store import LARGEST, PatchStore
 from citygrain.tiles import processors
 
-__all__ = ["KINDS", "FileRows", "Folder", "Patch", "PatchStore", "Zip", "open_store", "read_patch"]
+__all__ = ["KINDS", "FileRows", "Patch", "read_patch"]
 
 KINDS = {".jpg": "image", ".jpeg": "image", ".png": "image", ".tif": "tiff", ".tiff": "tiff", ".npy": "numpy"}
 """How a file is decoded, by the end of its name."""
-
-_LARGEST = 64 * 2**20
-"""Bytes of one patch, packed or not: a thousand times a usual one."""
-
-_RATIO = 200
-"""A zip that unpacks to more than this many times its size is no archive of images."""
 
 _KEPT = 2**30
 """Bytes of decoded patches that are kept in memory, in the files' own type."""
@@ -53,83 +46,6 @@ _BROKEN = (
 
 _QUIET = threading.Lock()
 """Python's list of warnings to ignore is one for all threads, so that they take turns in changing it."""
-
-
-class PatchStore(Protocol):
-    """Where files lie: a folder or a zip."""
-
-    def names(self) -> list[str]:
-        """Return the names of all files, with ``/`` between folders."""
-        ...
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes, at most 64 MiB."""
-        ...
-
-
-@dataclass(frozen=True)
-class Folder:
-    """Files below a folder."""
-
-    path: Path
-
-    def names(self) -> list[str]:
-        """Return the names of all files, with ``/`` between folders."""
-        found = []
-        for folder, _, files in os.walk(self.path):
-            above = Path(folder).relative_to(self.path)
-            found += [(above / name).as_posix() for name in files]
-        return sorted(found)
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes, at most 64 MiB."""
-        with (self.path / name).open("rb") as file:
-            return _whole(file.read(_LARGEST + 1), name)
-
-
-@dataclass(frozen=True)
-class Zip:
-    """Files in a zip, read from it without unpacking to disk."""
-
-    path: Path
-    archive: zipfile.ZipFile = field(repr=False, compare=False)
-
-    def names(self) -> list[str]:
-        """Return the names of all files, with ``/`` between folders."""
-        return sorted(entry.filename for entry in self.archive.infolist() if not entry.is_dir())
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes, at most 64 MiB, whatever the archive says of its size."""
-        with self.archive.open(name) as file:
-            return _whole(file.read(_LARGEST + 1), name)
-
-
-def open_store(path: Path) -> PatchStore:
-    """Open a folder or zip of files.
-
-    Raises
-    ------
-    InputError
-        If it is neither, or a zip that would unpack to far more than images do.
-    """
-    if path.is_dir():
-        return Folder(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist", wanted="a folder or zip with one subfolder per class") from None
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise InputError(f"{path} is not a whole zip: {error}", wanted="a folder or zip of patches") from error
-    unpacked, packed = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
-    if unpacked > max(_RATIO * packed, _LARGEST):
-        raise InputError(f"{path} would unpack to {unpacked / packed:.0f} times its size", wanted="a zip of images")
-    return Zip(path, archive)
-
-
-def _whole(content: bytes, name: str) -> bytes:
-    if len(content) > _LARGEST:
-        raise InputError(f"{name} is larger than {_LARGEST // 2**20} MiB", wanted="a patch")
-    return content
 
 
 @dataclass(frozen=True)
@@ -213,7 +129,7 @@ def _numpy(content: bytes, name: str) -> Patch:
 
 
 def _refuse_large(size: int, name: str) -> None:
-    if size > _LARGEST:
+    if size > LARGEST:
         raise InputError(f"{name} would decode to {size / 2**20:.0f} MiB", wanted="a patch")
 
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from citygrain.errors import InputError
 from citygrain.legend import Legend
-from citygrain.samples.patch_files import KINDS, FileRows, Patch, PatchStore, open_store, read_patch
+from citygrain.samples.patch_files import KINDS, FileRows, Patch, read_patch
+from citygrain.samples.patch_store import PatchStore, open_store
 from citygrain.samples.samples import Samples
 from citygrain.tiles import Progress, processors
 
