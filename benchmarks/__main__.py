@@ -3,8 +3,13 @@
 import json
 from pathlib import Path
 
-from benchmarks import sampling, slic, whole_run
+from benchmarks import sampling, slic, so2sat_reading, whole_run
 
 if __name__ == "__main__":
-    results = {"slic": slic.main(), "sampling": sampling.main(), "whole_run": whole_run.main()}
+    results = {
+        "slic": slic.main(),
+        "sampling": sampling.main(),
+        "so2sat_reading": so2sat_reading.main(),
+        "whole_run": whole_run.main(),
+    }
     Path("benchmarks/results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
