@@ -60,6 +60,12 @@ def changed(key: str, value: object) -> str:
     return json.dumps(json.loads(card().to_json()) | {key: value})
 
 
+def test_a_card_from_before_imported_weights_is_read() -> None:
+    assert same(ModelCard.from_json(without("origin")), card())
+    told = replace(card(), origin={"level": "top-of-atmosphere", "scores": {"kappa": 0.66}})
+    assert ModelCard.from_json(told.to_json()).origin == told.origin
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

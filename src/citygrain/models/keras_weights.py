@@ -74,8 +74,9 @@ def import_keras(
     preparation, origin : mapping, optional
         How rows are made, and where the weights come from; they travel in the card.
     half : bool
-        Compute in bfloat16 where the processor has the instructions: quicker, and no longer Keras's own probabilities
-        (see `citygrain.models.inference`).
+        Compute in bfloat16 where the processor has the instructions: about twice as quick, and no longer Keras's own
+        probabilities. On real patches of Berlin they differ by up to 0.02 for Sen2LCZ-Net-MF (99 % of the labels are
+        the same) and by up to 0.17 for the ResNet-20 (96 %).
     threads : int, optional
         Threads of a prediction.
 

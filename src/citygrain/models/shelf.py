@@ -107,7 +107,7 @@ class PublishedModel:
             The published file.
         half : bool
             Compute in bfloat16 where the processor has the instructions: quicker, and no longer the published
-            probabilities to the last digits.
+            probabilities (see `citygrain.models.keras_weights.import_keras` for how far they differ).
         threads : int, optional
             Threads of a prediction.
 
