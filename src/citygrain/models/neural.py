@@ -28,6 +28,7 @@ from citygrain.models.augment import square_view
 from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import batches, labelled, same_features, spread_columns
 from citygrain.models.feed import Feed, prepare
+from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.normalisation import Normalisation, learn_normalisation, learn_robust_normalisation
 from citygrain.models.parallel import has_batch_statistics, workers
 from citygrain.models.precision import autocast, bf16_pays
@@ -82,6 +83,7 @@ class NeuralClassifier:
     hooks: Hooks = field(default_factory=Hooks)
     _card: ModelCard | None = field(default=None, repr=False)
     _module: nn.Module | None = field(default=None, repr=False)
+    _ready: dict[bool, nn.Module] = field(default_factory=dict, repr=False)  # for prediction, by precision
 
     @property
     def card(self) -> ModelCard:
@@ -148,7 +150,7 @@ class NeuralClassifier:
             run_training(training, feeds[1] if len(feeds) > 1 else None)
         training.over = map  # the threads are gone
         size = sum(p.numel() for p in network.parameters())
-        self._module = network.eval()
+        self._module, self._ready = network.eval(), {}
         self._card = replace(card, history=training.history, epochs=len(training.history), parameters=size)
         return self
 
@@ -165,7 +167,7 @@ class NeuralClassifier:
         ModelMismatchError
             If the rows have another shape than those of the training.
         """
-        card, network = self.card, self.module_
+        card, network = self.card, self._prepared()
         normalisation = Normalisation.from_dict(card.normalisation)
         out = np.zeros((int(x.shape[0]), len(card.legend)), np.float32)
 
@@ -220,6 +222,11 @@ class NeuralClassifier:
     @property
     def _half(self) -> bool:
         return self.recipe.half and bf16_pays()
+
+    def _prepared(self) -> nn.Module:
+        if self._half not in self._ready:
+            self._ready[self._half] = prepared_for_prediction(self.module_, half=self._half)
+        return self._ready[self._half]
 
     def _new_card(self, train: Samples) -> ModelCard:
         learn = None if self.recipe.scaling == "none" else _LEARNERS[self.recipe.scaling](train.x, train.features)
