@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from citygrain.errors import InputError
 from citygrain.models.augment import blend, jitter, move, square_view, turn_in_turn
 from citygrain.models.feed import Feed, draw_counts, prepare, spread_seed
-from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation, learn_robust_normalisation
 from citygrain.models.networks.dropout import SeededDropout
+from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation, learn_robust_normalisation
 from citygrain.models.parallel import Twins, split_network, workers
 from citygrain.models.recipe import COURSE, DEFAULT, Recipe, recipe_named
 from citygrain.models.statistics import patch_statistics

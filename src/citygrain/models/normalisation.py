@@ -57,6 +57,8 @@ class Normalisation:
 
     def apply(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (x - mean) / std as a new array; values that are not finite become 0, the mean."""
+        if not any(self.mean) and set(self.std) == {1.0} and not self.cut:
+            return x.copy() if np.isfinite(x).all() else np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)
         shape = (1, -1) + (1,) * (x.ndim - 2)
         scaled = x - np.asarray(self.mean, np.float32).reshape(shape)
         scaled /= np.asarray(self.std, np.float32).reshape(shape)
