@@ -15,7 +15,7 @@ from citygrain.samples.store import write_samples
 sys.path.insert(0, str(Path(__file__).parent / "workflows"))
 sys.path.insert(0, str(Path(__file__).parent / "samples"))
 from patch_worlds import make_patches, write_patches
-from so2sat_files import write_so2sat
+from so2sat_files import write_geo, write_so2sat
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -96,3 +96,13 @@ def test_a_mistake_is_one_line(citygrain: Command, tmp_path: Path) -> None:
     for arguments, told in mistakes:
         code, _, errors = citygrain(*arguments, *(() if arguments[0] == "assess" else ("--out", tmp_path / "out.png")))
         assert code == 2 and told in errors and len(errors.strip().splitlines()) == 1, (arguments, errors)
+
+
+def test_cities_are_named_by_their_file(citygrain: Command, tmp_path: Path) -> None:
+    write_so2sat(tmp_path / "a.h5", 68, sen1=False)
+    cities = write_geo(tmp_path / "a_geo.h5", 68)
+    citygrain("train", tmp_path / "a.h5", "--model", "forest", "--out", tmp_path / "m")
+    code, said, _ = citygrain("assess", "--model", tmp_path / "m", "--samples", tmp_path / "a.h5", "--by-group")
+    assert code == 0 and "drawn from 4 groups" in said
+    for city in set(cities):
+        assert f"{city}: {cities.count(city)} rows, overall accuracy" in said

@@ -102,7 +102,9 @@ def _look_at_patches(
     counts = ", ".join(f"{name} {count:,}" for name, count in about["classes"].items() if count)
     unlabelled = f", without a class {about['unlabelled']:,}" if about["unlabelled"] else ""
     console.print(f"{counts}{unlabelled}", markup=False)
-    groups = f"{about['groups']} groups" if about["groups"] else "no groups known"
+    named = about["group_names"][:8] + ["..."] * (len(about["group_names"]) > 8)
+    told = f" ({', '.join(named)})" if named else ""
+    groups = f"{about['groups']} groups{told}" if about["groups"] else "no groups known"
     splits = ", ".join(f"{name} {count:,}" for name, count in about["splits"].items())
     console.print(f"{groups}; {f'split {splits}' if splits else 'no split of its own'}")
     console.print(f"from {about['probed']} patches spread over the file:")

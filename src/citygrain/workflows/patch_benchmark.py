@@ -125,6 +125,29 @@ class BenchmarkPlan:
     seed: int = 0
     cache: Path | None = None
 
+    @classmethod
+    def of(cls, path: Path | str, models: str, *, recipe: str = "default", **options: Any) -> "BenchmarkPlan":
+        """Make a plan from a path and names as the command line takes them: ``"forest,mlp:course"``.
+
+        Parameters
+        ----------
+        path : Path or str
+            The patches.
+        models : str
+            Models, separated by commas.
+        recipe : str
+            Recipe of the models that name none.
+        **options
+            The other fields.
+
+        Examples
+        --------
+        >>> [model.label for model in BenchmarkPlan.of("a.h5", "forest,forest:course").models]
+        ['forest', 'forest:course']
+        """
+        named = tuple(Contender.parse(name.strip(), recipe=recipe) for name in models.split(","))
+        return cls(PatchSource(Path(path)), named, **options)
+
     def __post_init__(self) -> None:
         labels = [model.slug for model in self.models]
         if not labels or len(set(labels)) != len(labels):
@@ -201,6 +224,10 @@ class _Bench:
     def samples(self) -> Samples:
         return self.plan.source.open()
 
+    @cached_property
+    def group_names(self) -> dict[int, str]:
+        return self.plan.source.group_names(self.samples)
+
     def run(self) -> dict[str, Any]:
         plan = self.plan
         given = Given(plan.source.splits(), *(None if s is None else s.open() for s in (plan.valid, plan.test)))
@@ -218,7 +245,8 @@ class _Bench:
         reference, mapped = (np.concatenate([a[i] for a in answers]) for i in (0, 1))
         group = np.concatenate([part.test.group for part in split.parts])
         rng = np.random.default_rng([self.plan.seed, 2])
-        scores = score_rows(reference, mapped, self.samples.legend, group=group, rng=rng)
+        names = self.group_names if self.plan.test is None else {}
+        scores = score_rows(reference, mapped, self.samples.legend, group=group, names=names, rng=rng)
         entry = Entry(model.label, split.name, scores, runs, self.samples.legend)
         place = self.folder / split.name / model.slug
         write_text(place / "assessment.json", json.dumps(scores, indent=1) + "\n")

@@ -79,8 +79,9 @@ def describe_patches(samples: Samples, source: PatchSource) -> dict[str, Any]:
     Returns
     -------
     dict
-        rows, shape of a patch, units, legend, classes with their counts, unlabelled rows, groups, splits, rows probed,
-        and for each channel the 2nd, 50th and 98th percentile, extremes, and share of missing values in the probe.
+        rows, shape of a patch, units, legend, classes with their counts, unlabelled rows, groups and their names,
+        splits, rows probed, and for each channel the 2nd, 50th and 98th percentile, extremes, and share of missing
+        values in the probe.
     """
     rows = np.unique(np.linspace(0, len(samples) - 1, min(_PROBED, len(samples))).astype(np.int64))
     probe = samples.take(rows)
@@ -94,6 +95,7 @@ def describe_patches(samples: Samples, source: PatchSource) -> dict[str, Any]:
         "classes": samples.counts(),
         "unlabelled": int((samples.y == 0).sum()),
         "groups": len(groups),
+        "group_names": list(source.group_names(samples).values()),
         "ground_known": bool(len(samples) and np.isfinite(samples.extent).all()),
         "splits": {name: len(index) for name, index in source.splits().items()},
         "probed": len(rows),

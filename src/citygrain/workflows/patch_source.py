@@ -13,7 +13,7 @@ import numpy.typing as npt
 from citygrain.errors import InputError
 from citygrain.samples.open import open_samples, sample_splits
 from citygrain.samples.samples import Samples
-from citygrain.samples.so2sat import so2sat_parts
+from citygrain.samples.so2sat import city_names, so2sat_parts
 from citygrain.sensors import SAR_FEATURES, SENTINEL2, SO2SAT_SENTINEL1
 from citygrain.workflows.manifest import fingerprint, hash_file
 
@@ -78,6 +78,11 @@ class PatchSource:
             return units_of(features) if self.scale != 1 else "digital numbers"
         known = units_of(features)
         return "reflectance" if known == "digital numbers" else known  # our own samples: bands and their indices
+
+    def group_names(self, samples: Samples) -> dict[int, str]:
+        """Return the name of each city or polygon of the opened patches, where the file tells it."""
+        known = not self.loose and len(samples.x.shape) == 4 and bool((samples.group >= 0).any())
+        return city_names(self.path, part=self.part) if known else {}
 
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         """Return the rows of each split that the patches bring with them; none, where one part was asked for."""

@@ -4,7 +4,6 @@ The model card keeps how the patches were read and in which units, so that a mod
 """
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +170,7 @@ def fitting_samples(card: ModelCard, samples: Samples, units: str) -> Samples:
     return samples
 
 
-def assess_patches(
-    model: Classifier,
-    source: PatchSource,
-    *,
-    names: Mapping[int, str] | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
+def assess_patches(model: Classifier, source: PatchSource, *, seed: int = 0) -> dict[str, Any]:
     """Score a model on labelled patches.
 
     Parameters
@@ -186,8 +179,6 @@ def assess_patches(
         A trained model.
     source : PatchSource
         Patches, read as those of its training (`source_of`).
-    names : mapping of int to str, optional
-        Names of the groups.
     seed : int
         Draws for the intervals.
 
@@ -208,5 +199,5 @@ def assess_patches(
     if not (samples.y > 0).any():
         raise InputError(f"{source.path} has no labels", wanted="patches with classes, to assess a model by")
     mapped: npt.NDArray[np.uint8] = model.predict(samples.x)
-    rng = np.random.default_rng([seed, 2])
+    rng, names = np.random.default_rng([seed, 2]), source.group_names(opened)
     return score_rows(samples.y, mapped, samples.legend, group=samples.group, names=names, rng=rng)
