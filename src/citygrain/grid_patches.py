@@ -190,7 +190,7 @@ class GridPatches:
     def _with_data(self) -> npt.NDArray[np.bool_]:
         pixels = _block_sums(self.valid.values, self.stride, self._shape)
         rows, columns = (
-            np.minimum(side - self.stride * np.arange(number), self.stride)
+            np.minimum(side - self.stride * np.arange(number, dtype=np.int32), self.stride)
             for side, number in zip(self.valid.shape, self._shape, strict=True)
         )
         return np.asarray((pixels > 0) & (2 * pixels >= rows[:, None] * columns))
@@ -210,9 +210,9 @@ def _corners(place: npt.NDArray[np.int64], size: int, stride: int) -> npt.NDArra
     return np.ascontiguousarray(place * stride + (stride - size) // 2)
 
 
-def _block_sums(valid: npt.NDArray[np.bool_], side: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+def _block_sums(valid: npt.NDArray[np.bool_], side: int, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
     """Count the True pixels in each block of `side`; the last blocks may be cut off by the edge."""
     kept = valid[: shape[0] * side, : shape[1] * side]
     rows = np.add.reduceat(kept, np.arange(0, kept.shape[0], side), axis=0, dtype=np.int32)
-    sums: npt.NDArray[np.int64] = np.add.reduceat(rows, np.arange(0, kept.shape[1], side), axis=1, dtype=np.int64)
+    sums: npt.NDArray[np.int32] = np.add.reduceat(rows, np.arange(0, kept.shape[1], side), axis=1, dtype=np.int32)
     return sums

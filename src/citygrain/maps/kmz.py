@@ -27,8 +27,9 @@ __all__ = ["write_kmz"]
 
 _LARGEST = 4096
 """Pixels on a side that Google Earth shows without thinning them by itself."""
-_FINER = 15
-"""Pixels of the picture for each of the map: Google Earth blurs between pixels, and cells are to keep their edges."""
+_FINER, _FINE = 15, 2048
+"""Pixels of the picture for each of the map: Google Earth blurs between pixels, and cells are to keep their edges; but
+no picture is made larger than 2048 pixels for that."""
 
 
 def write_kmz(path: Path, codes: xr.DataArray, legend: Legend, *, title: str, key: bytes | None = None) -> None:
@@ -78,7 +79,8 @@ def _overlay(codes: xr.DataArray, legend: Legend) -> tuple[bytes, tuple[float, f
     crs, box = source.crs.to_wkt(), source.boundingbox
     try:
         _, across, down = calculate_default_transform(crs, "EPSG:4326", width, height, *box)
-        finer = min(_FINER, _LARGEST / max(across, down))
+        side = max(across, down)
+        finer = min(_FINER, max(1, _FINE / side), _LARGEST / side)
         size = {"dst_width": max(1, round(finer * across)), "dst_height": max(1, round(finer * down))}
         transform, across, down = calculate_default_transform(crs, "EPSG:4326", width, height, *box, **size)
         turned = np.zeros((down, across), np.uint8)
