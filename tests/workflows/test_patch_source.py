@@ -54,6 +54,19 @@ def test_chosen_channels_and_the_way_of_reading_travel(tmp_path: Path) -> None:
         PatchSource.from_dict(source.path, {"bands": list(BANDS)})
 
 
+def test_blocks_are_groups_that_share_no_ground(tmp_path: Path) -> None:
+    write_patches(tmp_path / "a.h5", 80)
+    samples = PatchSource(tmp_path / "a.h5", block=1000).open()
+    assert 0 < len(samples) < 80 and len(np.unique(samples.group)) > 3
+    for number in np.unique(samples.group):
+        inside, outside = samples.extent[samples.group == number], samples.extent[samples.group != number]
+        assert not ((outside[:, 0] < inside[:, 2].max()) & (outside[:, 2] > inside[:, 0].min())).any()
+    write_so2sat(tmp_path / "b.h5", 20)
+    for path, block, told in (("b.h5", 1000, "no coordinates"), ("a.h5", 10, "larger blocks"), ("a.h5", 0, "no size")):
+        with pytest.raises(InputError, match=told):
+            PatchSource(tmp_path / path, block=block).open()
+
+
 def test_the_mark_follows_the_content_of_large_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(bytes(1000))

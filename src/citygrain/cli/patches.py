@@ -1,6 +1,7 @@
 """The command that compares models on patches, and the options that commands on patches share."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -54,6 +55,9 @@ def benchmark(
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the networks; each recipe's by default.")] = None,
     folds: Annotated[int, typer.Option(min=0, max=100, help="Folds of the splits random and group.")] = 0,
     grouped: Annotated[bool, typer.Option(help="Score on unseen groups too, where groups are known.")] = True,
+    block: Annotated[
+        float | None, typer.Option(help="Square blocks of so many metres are the groups, where coordinates are known.")
+    ] = None,
     sensors: SensorsOption = "s2",
     bands: ChannelsOption = None,
     names: NamesOption = None,
@@ -66,7 +70,7 @@ def benchmark(
     from citygrain.workflows.patch_benchmark import BenchmarkPlan, Contender, run_benchmark
     from citygrain.workflows.patch_table import table_lines
 
-    source = patch_source(patches, sensors=sensors, bands=bands, names=names, scale=scale)
+    source = replace(patch_source(patches, sensors=sensors, bands=bands, names=names, scale=scale), block=block)
     plan = BenchmarkPlan(
         source,
         tuple(Contender.parse(name, recipe=recipe) for name in listed(models)),

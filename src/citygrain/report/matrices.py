@@ -71,7 +71,7 @@ def figure_matrices(
     margin = 0.25 + (0.0 if legend.scheme == LCZ.scheme else 0.055 * max(len(n) for n in legend.names))
     side = max(cell * k, 1.9)
     figure = new_figure(
-        columns * (side + 0.45) + margin + 1.2, rows * (side + 0.75) + (1.4 if count % columns else 1.0) * margin + 0.5
+        columns * (side + 0.45) + margin + 1.2, rows * (side + 0.75) + (1.2 if count % columns else 0.75) * margin + 0.5
     )
     figure.set_layout_engine("constrained", h_pad=0.11, w_pad=0.07)  # the swatches and second titles need room
     grid = figure.subplots(rows, columns, squeeze=False)

@@ -14,6 +14,7 @@ from citygrain.errors import InputError
 from citygrain.samples.open import open_samples, sample_splits
 from citygrain.samples.samples import Samples
 from citygrain.samples.so2sat import city_names, so2sat_parts
+from citygrain.samples.split import blocks_of
 from citygrain.sensors import SAR_FEATURES, SENTINEL2, SO2SAT_SENTINEL1
 from citygrain.workflows.manifest import fingerprint, hash_file
 
@@ -41,6 +42,9 @@ class PatchSource:
         The values of a patch folder are divided by it.
     part : str or None
         File of a So2Sat folder, or split of the others.
+    block : float or None
+        Side of square blocks in map units (metres) that are the groups, where coordinates are known; patches across
+        a border are left out, so that no block shares ground with another.
     """
 
     path: Path
@@ -49,6 +53,7 @@ class PatchSource:
     bands: tuple[str, ...] | None = None
     scale: float = 1.0
     part: str | None = None
+    block: float | None = None
 
     def open(self) -> Samples:
         """Open the patches, unread where they are on disk.
@@ -60,7 +65,8 @@ class PatchSource:
         """
         asked = None if self.sensors == ("s2",) else self.sensors  # the default, and the only one of the other kinds
         samples = open_samples(self.path, sensors=asked, part=self.part, bands=self.names, scale=self.scale)
-        return samples if self.bands is None else samples.select(self.bands)
+        chosen = samples if self.bands is None else samples.select(self.bands)
+        return chosen if self.block is None else _in_blocks(chosen, self.block, self.path)
 
     @cached_property
     def loose(self) -> bool:
@@ -81,12 +87,12 @@ class PatchSource:
 
     def group_names(self, samples: Samples) -> dict[int, str]:
         """Return the name of each city or polygon of the opened patches, where the file tells it."""
-        known = not self.loose and len(samples.x.shape) == 4 and bool((samples.group >= 0).any())
+        known = self.block is None and not self.loose and len(samples.x.shape) == 4 and bool((samples.group >= 0).any())
         return city_names(self.path, part=self.part) if known else {}
 
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
-        """Return the rows of each split that the patches bring with them; none, where one part was asked for."""
-        return {} if self.part is not None else sample_splits(self.path)
+        """Return the rows of each split that the patches bring; none, where one part or blocks were asked for."""
+        return {} if self.part is not None or self.block is not None else sample_splits(self.path)
 
     def beside(self, path: Path, *, part: str | None = None) -> "PatchSource":
         """Return another file read in the same way."""
@@ -94,7 +100,7 @@ class PatchSource:
 
     def to_dict(self) -> dict[str, Any]:
         """Return how the patches are read, for the model card; not where from."""
-        return {key: value for key, value in asdict(self).items() if key not in ("path", "part")}
+        return {key: value for key, value in asdict(self).items() if key not in ("path", "part", "block")}
 
     @classmethod
     def from_dict(cls, path: Path, how: dict[str, Any], *, part: str | None = None) -> "PatchSource":
@@ -105,12 +111,12 @@ class PatchSource:
         InputError
             If `how` is not what `to_dict` gave.
         """
-        lists = {key: None if how.get(key) is None else tuple(map(str, how[key])) for key in ("names", "bands")}
+        names, bands = (None if how.get(key) is None else tuple(map(str, how[key])) for key in ("names", "bands"))
         try:
             sensors, scale = tuple(map(str, how["sensors"])), float(how["scale"])
         except (KeyError, TypeError, ValueError):
             raise InputError("a model that does not say how its patches were read", mend="train it again") from None
-        return cls(path, sensors=sensors, scale=scale, part=part, **lists)
+        return cls(path, sensors=sensors, names=names, bands=bands, scale=scale, part=part)
 
 
 def units_of(features: Sequence[str]) -> str:
@@ -129,6 +135,19 @@ def units_of(features: Sequence[str]) -> str:
     if not all(any(name in known for known in kinds.values()) for name in features):
         return "digital numbers"
     return " and ".join(kind for kind, known in kinds.items() if known & set(features))
+
+
+def _in_blocks(samples: Samples, size: float, path: Path) -> Samples:
+    """Return the patches that lie in one block each, with the blocks as their groups."""
+    if not (size > 0 and np.isfinite(samples.extent).all() and len(samples)):
+        came = f"blocks of {size:g} m for {path}, " + ("which has no coordinates" if size > 0 else "which have no size")
+        raise InputError(came, wanted="patches with coordinates, and a size above 0")
+    origin = float(samples.extent[:, 0].min()), float(samples.extent[:, 3].max())
+    number = blocks_of(samples.extent, size, origin=origin)
+    kept = number >= 0
+    if not kept.any():
+        raise InputError(f"no patch of {path} lies within one block of {size:g} m", wanted="larger blocks")
+    return replace(samples[kept], group=np.unique(number[kept], return_inverse=True)[1].astype(np.int64))
 
 
 def content_mark(path: Path) -> str:
