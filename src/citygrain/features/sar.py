@@ -14,6 +14,9 @@ __all__ = ["coherence", "decibels", "so2sat_sar"]
 _LOWEST_DB, _HIGHEST_DB = -50.0, 50.0
 """Below thermal noise of Sentinel-1 (about -30 dB), above the brightest corner reflectors."""
 
+_SILENT = np.float32(1e-30)
+"""Power that is none: below it float32 loses its digits. NaN is not below it."""
+
 Values = npt.NDArray[np.float32]
 
 
@@ -53,7 +56,7 @@ def coherence(first: npt.ArrayLike, second: npt.ArrayLike) -> Values:
     Returns
     -------
     ndarray of float32, (..., h, w)
-        0 to 1; 0 where a channel is zero all over the window, NaN where the window holds one.
+        0 to 1; 0 where a channel is silent all over the window, NaN where the window holds one.
 
     Examples
     --------
@@ -105,7 +108,7 @@ def so2sat_sar(x: npt.NDArray[np.float32]) -> Values:
     out[:, 2] = coherence(vh, vv)
     out[:, 3], out[:, 4] = decibels(vh_lee), decibels(vv_lee)
     out[:, 5] = _ratio(cross, np.sqrt(np.maximum(vh_lee, 0)) * np.sqrt(np.maximum(vv_lee, 0)))
-    out[:, 6] = np.where(cross == 0, 1, np.divide(x[:, 6], cross, out=np.ones_like(cross), where=cross != 0))
+    out[:, 6] = np.divide(x[:, 6], cross, out=np.ones_like(cross), where=~(cross <= _SILENT))  # cos 0 where silent
     return out
 
 
@@ -131,5 +134,5 @@ def _boxcar(values: npt.NDArray[np.inexact]) -> npt.NDArray[np.inexact]:
 
 
 def _ratio(part: npt.NDArray[np.floating], whole: npt.NDArray[np.floating]) -> Values:
-    ratio = np.divide(part, whole, out=np.zeros(part.shape, np.float32), where=whole != 0)
+    ratio = np.divide(part, whole, out=np.zeros(part.shape, np.float32), where=~(whole <= _SILENT))
     return np.asarray(np.minimum(ratio, 1), np.float32)  # a covariance in float32 can exceed its bound by a rounding
