@@ -164,14 +164,14 @@ class Feed:
         return drawn[torch.randperm(len(drawn), generator=rng)]
 
     def _mixed(self, epoch: int) -> Iterator[Piece]:
-        """Read rows in blocks, several blocks at a time, and shuffle what was read."""
-        from citygrain.samples.stored import shuffled_blocks  # noqa: PLC0415 - HDF5 only for rows on disk
+        """Read rows in blocks, several blocks at a time, and shuffle what was read; the next are read meanwhile."""
+        from citygrain.samples.stored import read_ahead, shuffled_blocks  # noqa: PLC0415 - HDF5 only for rows on disk
 
         times = self._times(epoch)
         rng = np.random.default_rng([self._seed or 0, epoch])
-        for index in shuffled_blocks(len(self._samples), block=_BLOCK, mix=_MIXED, rng=rng):
-            order = np.sort(index)
-            values = self._take(order)
+        turns = [np.sort(i) for i in shuffled_blocks(len(self._samples), block=_BLOCK, mix=_MIXED, rng=rng)]
+        for order, read in read_ahead(self._samples.x, turns):
+            values = prepare(read, self._normalisation, half=self._half)
             drawn = np.repeat(np.arange(len(order)), times[order])
             drawn = drawn[rng.permutation(len(drawn))]
             yield values[torch.from_numpy(drawn)], torch.from_numpy(order[drawn])
