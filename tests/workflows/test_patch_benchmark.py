@@ -148,6 +148,8 @@ def test_what_cannot_be_compared_is_refused_before_it_begins(tmp_path: Path) -> 
         plan(tmp_path / "a.h5", "forest", "forest")
     with pytest.raises(InputError, match="recipe 'curse'"):
         plan(tmp_path / "a.h5", "forest:curse")
+    with pytest.raises(InputError, match="other files beside the split 'course'"):
+        plan(tmp_path / "a.h5", "forest", valid=PatchSource(tmp_path / "b.h5"))
     with pytest.raises(InputError, match="train and test"):
         run_benchmark(plan(tmp_path / "a.h5", "forest", split="file"), tmp_path / "out")
     with pytest.raises(InputError, match="does not exist"):

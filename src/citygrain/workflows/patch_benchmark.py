@@ -152,6 +152,8 @@ class BenchmarkPlan:
         labels = [model.slug for model in self.models]
         if not labels or len(set(labels)) != len(labels):
             raise InputError(f"models {', '.join(labels) or 'none'}", wanted="one or more, each once")
+        if self.split != "file" and (self.valid or self.test):
+            raise InputError(f"patches of other files beside the split {self.split!r}", wanted="the split 'file'")
         for model in self.models:
             if model.trained:
                 model.mark()
