@@ -317,6 +317,15 @@ def test_impossible_recipes_are_refused(wrong: dict[str, object]) -> None:
         replace(DEFAULT, **wrong)  # type: ignore[arg-type]
 
 
+def test_settings_of_a_recipe_can_be_changed_one_by_one() -> None:
+    changed = DEFAULT.changed({"mixup": "0.4", "augment": "no", "batch": 32, "scaling": "robust"})
+    assert (changed.mixup, changed.augment, changed.batch, changed.scaling) == (0.4, False, 32, "robust")
+    assert replace(changed, mixup=0.0, augment=True, batch=64, scaling="standard") == DEFAULT
+    for wrong in ({"mixups": 1}, {"batch": "many"}, {"augment": "perhaps"}, {"name": "mine"}, {"scaling": "log"}):
+        with pytest.raises(InputError):
+            DEFAULT.changed(wrong)
+
+
 def test_recipes_come_back_and_are_strict() -> None:
     assert Recipe.from_dict(recipe_named("course", epochs=3).to_dict()) == replace(COURSE, epochs=3)
     for values in ({}, COURSE.to_dict() | {"x": 1}, COURSE.to_dict() | {"rate": "fast"}):

@@ -52,6 +52,9 @@ def train(
     bands: ChannelsOption = None,
     names: NamesOption = None,
     scale: PatchScaleOption = 1.0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of the recipe: --set mixup=0.2 --set views=1")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another training.")] = 0,
 ) -> None:
     """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
@@ -59,9 +62,18 @@ def train(
 
     source = patch_source(samples, sensors=sensors, bands=bands, names=names, scale=scale)
     beside = source.beside(valid) if valid else None
+    options = pairs(",".join(settings or [])) or {}
     with show_progress("epochs") as progress:
         card = train_patches(
-            source, out, valid=beside, model=model, recipe=recipe, epochs=epochs, seed=seed, progress=progress
+            source,
+            out,
+            valid=beside,
+            model=model,
+            recipe=recipe,
+            epochs=epochs,
+            options=options,
+            seed=seed,
+            progress=progress,
         )
     console.print(f"{out}: {card.network}, {card.parameters:,} parameters, {sum(card.counts.values()):,} samples")
 

@@ -100,5 +100,5 @@ def pairs(text: str | None) -> dict[str, str] | None:
         return None
     split = [part.partition("=") for part in listed(text)]
     if any(not code or not name for code, _, name in split):
-        raise ConfigError(f"--classes {text!r}", wanted="code=name,code=name")
+        raise ConfigError(repr(text), wanted="pairs, such as 1=Forest,2=Grass or mixup=0.2")
     return {code.strip(): name.strip() for code, _, name in split}

@@ -36,6 +36,7 @@ def make_model(
     *,
     recipe: str = "default",
     epochs: int | None = None,
+    options: Mapping[str, object] | None = None,
     seed: int = 0,
     threads: int | None = None,
     units: str = "reflectance",
@@ -53,6 +54,8 @@ def make_model(
         ``"course"`` trains exactly as the course does.
     epochs : int, optional
         Epochs of a network; the recipe's own if not given. A forest has none.
+    options : mapping, optional
+        Settings of a network's recipe to change, such as ``{"mixup": 0.2}`` (`citygrain.models.recipe.Recipe`).
     seed : int
         Source of every draw.
     threads : int, optional
@@ -76,6 +79,8 @@ def make_model(
     'default'
     """
     if name == "forest":
+        if options:
+            raise InputError(f"recipe settings {', '.join(options)} for a forest", wanted="a network")
         from citygrain.models.forest import ForestClassifier  # noqa: PLC0415  # scikit-learn only for a forest
 
         return ForestClassifier(
@@ -89,10 +94,11 @@ def make_model(
     from citygrain.models.recipe import recipe_named  # noqa: PLC0415
     from citygrain.models.training import Hooks  # noqa: PLC0415
 
+    settings = "patches" if name in PATCH_MODELS and recipe == "default" else recipe
     return NeuralClassifier(
         name,
         _NETWORKS[name, recipe],
-        recipe_named("patches" if name in PATCH_MODELS and recipe == "default" else recipe, epochs=epochs),
+        recipe_named(settings, epochs=epochs).changed(options or {}),
         seed=seed,
         threads=threads,
         units=units,

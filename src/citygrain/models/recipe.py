@@ -3,6 +3,7 @@
 A recipe says everything but the network and the seed, and is written into the model card.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from citygrain.errors import InputError
@@ -109,6 +110,25 @@ class Recipe:
         """Return the settings as plain values, for JSON."""
         return asdict(self)
 
+    def changed(self, options: Mapping[str, object]) -> "Recipe":
+        """Return the recipe with some settings changed; numbers and yes or no may come as text.
+
+        Raises
+        ------
+        InputError
+            If there is no setting of that name, or the value is of another type.
+
+        Examples
+        --------
+        >>> DEFAULT.changed({"mixup": "0.2", "augment": "no"}).mixup
+        0.2
+        """
+        kinds = {key: type(value) for key, value in asdict(self).items() if key != "name"}
+        strange = [key for key in options if key not in kinds]
+        if strange:
+            raise InputError(f"recipe setting {strange[0]!r}", wanted=f"one of {', '.join(kinds)}")
+        return replace(self, **{key: _typed(key, value, kinds[key]) for key, value in options.items()})  # type: ignore[arg-type]
+
     @classmethod
     def from_dict(cls, values: dict[str, object]) -> "Recipe":
         """Read back what `to_dict` wrote.
@@ -127,6 +147,17 @@ class Recipe:
         if set(values) != set(kinds) or any(type(values[key]) is not kind for key, kind in kinds.items()):
             raise InputError("a recipe with other settings than ours", wanted=", ".join(kinds))
         return cls(**values)  # type: ignore[arg-type]  # the types were compared just above
+
+
+def _typed(key: str, value: object, kind: type) -> object:
+    word = str(value).strip().lower()
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[word]
+        return kind(word)
+    except (KeyError, ValueError):
+        spoken = {bool: "yes or no", int: "a whole number", float: "a number"}.get(kind, "a word")
+        raise InputError(f"recipe setting {key} = {value!r}", wanted=spoken) from None
 
 
 COURSE = Recipe(

@@ -261,6 +261,7 @@ class _Job:
                 c.name,
                 recipe=c.recipe,
                 epochs=c.epochs,
+                options=c.options,
                 seed=self.config.seed,
                 preparation=preparation(self.config, self.features, self.units),
                 units=str(self.features.attrs["units"]),

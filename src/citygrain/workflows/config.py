@@ -117,11 +117,12 @@ class SamplesConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The classifier, how it is trained, and which features it uses (all, if none is named)."""
+    """The classifier, how it is trained (`options` change the recipe), and which features it uses (else all)."""
 
     name: ModelName = "cnn"
     recipe: Literal["default", "course"] = "default"
     epochs: int = Field(10, ge=1)
+    options: dict[str, bool | int | float | str] = {}
     bands: list[str] | None = None
 
 

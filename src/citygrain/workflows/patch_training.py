@@ -4,6 +4,7 @@ The model card keeps how the patches were read and in which units, so that a mod
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def train_patches(
     model: ModelName = "sen2lcz",
     recipe: str = "default",
     epochs: int | None = None,
+    options: Mapping[str, object] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ModelCard:
@@ -57,7 +59,7 @@ def train_patches(
         Gets the model.
     valid : PatchSource, optional
         Patches to validate on.
-    model, recipe, epochs, seed
+    model, recipe, epochs, options, seed
         As for `citygrain.models.catalogue.make_model`.
     progress : callable, optional
         Called with (epochs done, epochs).
@@ -84,6 +86,7 @@ def train_patches(
         model,
         recipe=recipe,
         epochs=epochs,
+        options=options,
         seed=seed,
         units=source.units(samples.features),
         preparation=how_read(source, samples),
