@@ -86,3 +86,4 @@ def test_a_map_is_assessed_against_training_areas(
     )
     found = json.loads(out)
     assert (code, found["count"], found["overall_accuracy"]) == (0, 20, 1.0)
+    assert found["lcz"] == {"OAu": 1.0, "OAbu": 1.0, "OAw": 1.0}

@@ -97,12 +97,16 @@ def assess(
     if of_map == of_model or sum(given) != 2:
         raise ConfigError("what to assess is not clear", wanted="MAP --reference FILE, or --model MODEL --samples FILE")
     if of_map:
+        from citygrain.accuracy.lcz import lcz_accuracies
+        from citygrain.legend import LCZ
         from citygrain.workflows.comparing import assess_files
 
         result = assess_files(
             Path(str(mapped)), Path(str(reference)), classes=pairs(classes), legend=legend, field=field
         )
         figures = result.to_dict()
+        if result.legend == LCZ:
+            figures["lcz"] = lcz_accuracies(result).to_dict()
     else:
         from citygrain.workflows.comparing import assess_model
 
