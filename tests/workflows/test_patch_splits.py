@@ -60,6 +60,7 @@ def test_what_was_not_learned_or_not_tested_is_said() -> None:
     assert "absent from training" in notes and samples.legend.name_of(4) in notes
     assert f"Never tested: {samples.legend.name_of(2)}" in notes
     assert "Only 20 test rows" in notes
+    assert "Fewer than 10 test rows of every class" in " ".join(make_splits(make_patches(20), "course")[0][0].notes)
 
 
 def test_splits_that_cannot_be_made_are_refused_or_said() -> None:

@@ -262,7 +262,8 @@ def _absent(parts: Sequence[Part]) -> list[str]:
     if untested:
         notes.append(f"Never tested: {', '.join(untested)}.")
     if few:
-        notes.append(f"Fewer than {_FEW_OF_CLASS} test rows: {', '.join(few)}.")
+        of = "every class" if len(few) == np.count_nonzero(tested) else ", ".join(few)
+        notes.append(f"Fewer than {_FEW_OF_CLASS} test rows of {of}.")
     return notes
 
 
