@@ -38,7 +38,8 @@ def made(kind: str, recipe: str, *, seed: int = 0) -> Classifier:
     if isinstance(model, ForestClassifier):
         model.trees = 12  # enough for the contract
     elif recipe == "default":
-        model.recipe = replace(model.recipe, least_rows=300)  # type: ignore[attr-defined]
+        rows = 900 if kind.startswith("patchnet") else 300  # batch statistics want more steps
+        model.recipe = replace(model.recipe, least_rows=rows)  # type: ignore[attr-defined]
     return model
 
 
