@@ -321,7 +321,18 @@ def test_settings_of_a_recipe_can_be_changed_one_by_one() -> None:
     changed = DEFAULT.changed({"mixup": "0.4", "augment": "no", "batch": 32, "scaling": "robust"})
     assert (changed.mixup, changed.augment, changed.batch, changed.scaling) == (0.4, False, 32, "robust")
     assert replace(changed, mixup=0.0, augment=True, batch=64, scaling="standard") == DEFAULT
-    for wrong in ({"mixups": 1}, {"batch": "many"}, {"augment": "perhaps"}, {"name": "mine"}, {"scaling": "log"}):
+    for wrong in (
+        *({key: value} for key in ("mixup", "rate") for value in ("nan", "inf", "-1")),
+        {"rate": 0},
+        {"label_smoothing": 1.5},
+        {"patience": -1},
+        {"least_rows": 0},
+        {"mixups": 1},
+        {"batch": "many"},
+        {"augment": "perhaps"},
+        {"name": "mine"},
+        {"scaling": "log"},
+    ):
         with pytest.raises(InputError):
             DEFAULT.changed(wrong)
 

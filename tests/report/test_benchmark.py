@@ -8,7 +8,7 @@ import pytest
 
 from citygrain.accuracy.assess import Assessment
 from citygrain.legend import Legend
-from citygrain.report import benchmark
+from citygrain.report import pages
 from citygrain.report.benchmark import BenchmarkRecord, figure_scores, write_benchmark
 
 EVIL = "<script>alert(1)</script>"
@@ -61,7 +61,7 @@ def record(**changes: Any) -> BenchmarkRecord:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "encode_figure", lambda *_, **__: b"\x89PNG")
+    monkeypatch.setattr(pages, "encode_figure", lambda *_, **__: b"\x89PNG")
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from citygrain.errors import InputError, OutputError
-from citygrain.report import html
+from citygrain.report import pages
 from citygrain.report.html import write_report
 
 HOSTILE = ("<script>alert(1)</script>", '" onload="x', "</style><b>Crop</b>", "$\\frac{1}{$ & {{ 7 * 7 }} _x")
@@ -62,7 +62,7 @@ def undrawn(monkeypatch):
     """One small picture in place of all, for tests that read the text."""
     target = io.BytesIO()
     Image.new("RGB", (2, 2)).save(target, "png")
-    monkeypatch.setattr(html, "encode_figure", lambda *_, **__: target.getvalue())
+    monkeypatch.setattr(pages, "encode_figure", lambda *_, **__: target.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 A recipe says everything but the network and the seed, and is written into the model card.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -94,6 +95,17 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise InputError(f"{self.epochs} epochs", wanted="at least 1")
+        numbers = {key: value for key, value in asdict(self).items() if isinstance(value, float)}
+        strange = [key for key, value in numbers.items() if not 0 <= value < math.inf]  # nan is neither
+        if strange:
+            raise InputError(f"recipe setting {strange[0]} = {numbers[strange[0]]}", wanted="a number, 0 or more")
+        if not self.rate or not self.epsilon or self.label_smoothing > 1:
+            came = f"rate {self.rate}, epsilon {self.epsilon}, label_smoothing {self.label_smoothing}"
+            raise InputError(came, wanted="rate and epsilon above 0, label_smoothing from 0 to 1")
+        if self.least_rows < 1 or self.patience < 0:
+            raise InputError(
+                f"least_rows {self.least_rows}, patience {self.patience}", wanted="least_rows from 1, patience from 0"
+            )
         if self.batch < 1 or not 1 <= self.views <= 8:
             raise InputError(f"batch {self.batch}, views {self.views}", wanted="batch from 1, views from 1 to 8")
         if self.schedule not in ("constant", "cosine"):

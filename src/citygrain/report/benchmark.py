@@ -4,7 +4,6 @@ Like the report of a run it holds its pictures and style, asks for nothing from 
 outside.
 """
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from citygrain.files import write_text
 from citygrain.legend import Legend
-from citygrain.report.style import INK, MUTED, TRIO, encode_figure, new_figure, styled
+from citygrain.report.pages import page_template, picture_address
+from citygrain.report.style import INK, MUTED, TRIO, new_figure, styled
 
 __all__ = ["BenchmarkRecord", "figure_scores", "write_benchmark"]
 
@@ -68,22 +67,14 @@ def write_benchmark(path: Path, record: BenchmarkRecord) -> None:
     OutputError
         If the file cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("citygrain", "report/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=_percent, decimal=_decimal, thousands=_thousands)
-    page = environment.get_template("benchmark.html.j2").render(
+    page = page_template("benchmark.html.j2", missing="–").render(
         record=record,
         rows=record.table["rows"],
         splits=record.table["splits"],
         patches=record.table["patches"],
         zones=any(row["OAu"] is not None for row in record.table["rows"]),
-        scores=_address(figure_scores(record.table["rows"], list(record.table["splits"]))),
-        matrices=[(split, _address(figure)) for split, figure in record.matrices],
+        scores=picture_address(figure_scores(record.table["rows"], list(record.table["splits"]))),
+        matrices=[(split, picture_address(figure)) for split, figure in record.matrices],
         producers=_producers(record),
         config=json.dumps(record.config, indent=2, default=str, ensure_ascii=False),
     )
@@ -148,20 +139,3 @@ def _producers(record: BenchmarkRecord) -> list[dict[str, Any]]:
         ]
         tables.append({"split": split, "models": [model for model, _ in own], "classes": classes})
     return tables
-
-
-def _address(figure: Figure) -> str:
-    content = base64.b64encode(encode_figure(figure, dpi=144)).decode("ascii")
-    return f"data:image/png;base64,{content}"
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f}\u202f%"
-
-
-def _decimal(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _thousands(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")

@@ -4,7 +4,6 @@ The file holds its pictures and its style, asks for nothing from anywhere, and s
 Everything that comes from outside (class names, paths, titles) is escaped by the template.
 """
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import odc.geo.xr  # noqa: F401 (adds the .odc accessor to rasters)
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from citygrain.errors import InputError
 from citygrain.files import write_text
@@ -37,7 +34,7 @@ from citygrain.report.maps import (
     figure_segments,
     middle_window,
 )
-from citygrain.report.style import encode_figure
+from citygrain.report.pages import page_template, picture_address, thousands
 from citygrain.samples.samples import Samples
 
 __all__ = ["RunRecord", "write_report"]
@@ -126,15 +123,7 @@ def write_report(path: Path, run: RunRecord) -> None:
     OutputError
         If the file cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("citygrain", "report/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=_percent, decimal=_decimal, thousands=_thousands)
-    page = environment.get_template("report.html.j2").render(
+    page = page_template("report.html.j2").render(
         run=run,
         held_out=run.assessment[run.unit],
         by_pixel=run.assessment["pixel"] if run.unit == "superpixel" else None,
@@ -158,31 +147,25 @@ def _pictures(run: RunRecord) -> dict[str, str]:
     if run.unit == "superpixel":
         references[majority], difference = run.reference_unit, (given, majority)
     pictures = {
-        "map": _address(figure_map(run.map_codes, run.legend, geobox)),
-        "scene": _address(figure_composite(run.scene), photograph=True),
-        "references": _address(figure_maps(references, run.legend, geobox, difference=difference), dpi=120),
-        "confidence": _address(figure_confidence(run.confidence, geobox)),
-        "errors": _address(figure_errors(run.map_codes, run.reference_pixel, run.split, geobox)),
-        "confusion": _address(figure_confusion(matrix, run.legend)),
-        "bars": _address(figure_class_bars(run.assessment[run.unit]["per_class"])),
+        "map": picture_address(figure_map(run.map_codes, run.legend, geobox)),
+        "scene": picture_address(figure_composite(run.scene), photograph=True),
+        "references": picture_address(figure_maps(references, run.legend, geobox, difference=difference), dpi=120),
+        "confidence": picture_address(figure_confidence(run.confidence, geobox)),
+        "errors": picture_address(figure_errors(run.map_codes, run.reference_pixel, run.split, geobox)),
+        "confusion": picture_address(figure_confusion(matrix, run.legend)),
+        "bars": picture_address(figure_class_bars(run.assessment[run.unit]["per_class"])),
     }
     if run.segments is not None:
         outlined = figure_segments(run.scene, run.segments, mark=window, width=4.6)
-        pictures["segments"] = _address(outlined, dpi=220, photograph=True)
-        pictures["crop"] = _address(figure_segments(run.scene, run.segments, crop=window, width=4.6), dpi=220)
+        pictures["segments"] = picture_address(outlined, dpi=220, photograph=True)
+        pictures["crop"] = picture_address(figure_segments(run.scene, run.segments, crop=window, width=4.6), dpi=220)
     if run.history:
-        pictures["history"] = _address(figure_learning_curves(run.history))
+        pictures["history"] = picture_address(figure_learning_curves(run.history))
     if run.patches is not None and len(run.patches):
-        pictures["patches"] = _address(figure_patches(run.patches))
+        pictures["patches"] = picture_address(figure_patches(run.patches))
     if run.steps:
-        pictures["times"] = _address(figure_times(run.steps))
+        pictures["times"] = picture_address(figure_times(run.steps))
     return pictures
-
-
-def _address(figure: Figure, *, photograph: bool = False, dpi: float = 144) -> str:
-    kind = "jpg" if photograph else "png"
-    content = base64.b64encode(encode_figure(figure, kind, dpi=dpi)).decode("ascii")
-    return f"data:image/{'jpeg' if photograph else 'png'};base64,{content}"
 
 
 def _areas(run: RunRecord) -> list[dict[str, Any]]:
@@ -216,17 +199,5 @@ def _facts(run: RunRecord) -> list[tuple[str, str]]:
     facts.append(("Bands", ", ".join(str(name) for name in run.scene.band.values)))
     facts.append(("Picture", " ".join(natural_bands(run.scene)) + " as red, green, blue"))
     if run.segments is not None:
-        facts.append(("Superpixels", _thousands(int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])))))
+        facts.append(("Superpixels", thousands(int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])))))
     return facts
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "undefined" if value is None or not np.isfinite(value) else f"{100 * value:.{digits}f}\u202f%"
-
-
-def _decimal(value: float | None, digits: int = 3) -> str:
-    return "undefined" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
-
-
-def _thousands(value: float, digits: int = 0) -> str:
-    return f"{value:,.{digits}f}".replace(",", "\u202f")

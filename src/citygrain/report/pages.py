@@ -1,0 +1,65 @@
+"""What the HTML reports share: templates that escape whatever is put in, figures within the page, numbers as words."""
+
+import base64
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from matplotlib.figure import Figure
+
+from citygrain.report.style import encode_figure
+
+__all__ = ["page_template", "picture_address", "thousands"]
+
+
+def page_template(name: str, *, missing: str = "undefined") -> Template:
+    """Return a template of this room: everything from outside is escaped, and a name that is not there is an error.
+
+    Parameters
+    ----------
+    name : str
+        File in ``templates/``.
+    missing : str
+        What stands for a figure that is not defined.
+    """
+    environment = Environment(
+        loader=PackageLoader("citygrain", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = {"percent": _percent, "decimal": _decimal, "thousands": thousands}
+    environment.filters.update({word: partial(_or_missing, missing, function) for word, function in shown.items()})
+    return environment.get_template(name)
+
+
+def picture_address(figure: Figure, *, photograph: bool = False, dpi: float = 144) -> str:
+    """Return a figure as a data address, so that the page asks for nothing from elsewhere."""
+    kind = "jpg" if photograph else "png"
+    content = base64.b64encode(encode_figure(figure, kind, dpi=dpi)).decode("ascii")
+    return f"data:image/{'jpeg' if photograph else 'png'};base64,{content}"
+
+
+def thousands(value: float, digits: int = 0) -> str:
+    """Return a number in groups of three digits.
+
+    Examples
+    --------
+    >>> thousands(27000).replace("\u202f", " ")
+    '27 000'
+    """
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
+
+
+def _or_missing(missing: str, function: Callable[..., str], value: float | None, *digits: int) -> str:
+    return missing if value is None or not np.isfinite(value) else function(value, *digits)
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f}\u202f%"
+
+
+def _decimal(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}"
