@@ -148,6 +148,8 @@ def test_what_cannot_be_compared_is_refused_before_it_begins(tmp_path: Path) -> 
         plan(tmp_path / "a.h5", "forest", "forest")
     with pytest.raises(InputError, match="recipe 'curse'"):
         plan(tmp_path / "a.h5", "forest:curse")
+    with pytest.raises(InputError, match="recipe setting 'mixups'"):
+        plan(tmp_path / "a.h5", "mlp", settings={"mixups": 1})
     with pytest.raises(InputError, match="other files beside the split 'course'"):
         plan(tmp_path / "a.h5", "forest", valid=PatchSource(tmp_path / "b.h5"))
     with pytest.raises(InputError, match="train and test"):
@@ -170,10 +172,11 @@ def test_figures_and_report_are_written(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_network_beside_a_forest(tmp_path: Path) -> None:
     write_patches(tmp_path / "a.h5", 800, groups=20)
-    table = run_benchmark(plan(tmp_path / "a.h5", "forest", "mlp", epochs=2, split="random"), tmp_path / "out")
+    asked = plan(tmp_path / "a.h5", "forest", "mlp", epochs=2, settings={"label_smoothing": "0.2"}, split="random")
+    table = run_benchmark(asked, tmp_path / "out")
     mlp = next(row for row in table["rows"] if (row["split"], row["model"]) == ("random", "mlp"))
     assert mlp["epochs"] == 2 and mlp["training_rows"] == 640
     card = load_model(tmp_path / "out/random/mlp/whole/model").card
     assert 500 < sum(card.counts.values()) < 600  # some of the training groups validate
-    assert "valid_accuracy" in card.history[0]
+    assert card.recipe["label_smoothing"] == 0.2 and "valid_accuracy" in card.history[0]
     assert make_patches(1).legend == card.legend

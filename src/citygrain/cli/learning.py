@@ -15,7 +15,9 @@ from citygrain.cli.patches import (
     NamesOption,
     PatchScaleOption,
     SensorsOption,
+    SettingsOption,
     patch_source,
+    recipe_settings,
 )
 from citygrain.cli.shelf import model_cache
 from citygrain.errors import ConfigError
@@ -52,9 +54,7 @@ def train(
     bands: ChannelsOption = None,
     names: NamesOption = None,
     scale: PatchScaleOption = 1.0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting of the recipe: --set mixup=0.2 --set views=1")
-    ] = None,
+    settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another training.")] = 0,
 ) -> None:
     """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
@@ -62,7 +62,6 @@ def train(
 
     source = patch_source(samples, sensors=sensors, bands=bands, names=names, scale=scale)
     beside = source.beside(valid) if valid else None
-    options = pairs(",".join(settings or [])) or {}
     with show_progress("epochs") as progress:
         card = train_patches(
             source,
@@ -71,7 +70,7 @@ def train(
             model=model,
             recipe=recipe,
             epochs=epochs,
-            options=options,
+            options=recipe_settings(settings),
             seed=seed,
             progress=progress,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from citygrain.cli.console import console, show_steps
-from citygrain.cli.options import JsonOption, OutOption, RecipeOption, listed
+from citygrain.cli.options import JsonOption, OutOption, RecipeOption, listed, pairs
 from citygrain.cli.shelf import model_cache
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ __all__ = [
     "NamesOption",
     "PatchScaleOption",
     "SensorsOption",
+    "SettingsOption",
     "benchmark",
     "patch_source",
+    "recipe_settings",
 ]
 
 AnyModelOption = Annotated[
@@ -35,6 +37,10 @@ NamesOption = Annotated[
 ]
 PatchScaleOption = Annotated[
     float, typer.Option("--scale", help="Values of a patch folder are divided by it: 10000 gives reflectance.")
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting of the networks' recipes: --set mixup=0.2 --set views=1"),
 ]
 
 
@@ -62,6 +68,7 @@ def benchmark(
     bands: ChannelsOption = None,
     names: NamesOption = None,
     scale: PatchScaleOption = 1.0,
+    settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other splits and trainings.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
     as_json: JsonOption = False,
@@ -80,6 +87,7 @@ def benchmark(
         folds=folds,
         grouped=grouped,
         epochs=epochs,
+        settings=recipe_settings(settings),
         seed=seed,
         cache=model_cache(),
     )
@@ -91,6 +99,11 @@ def benchmark(
     for line in table_lines(table):
         console.print(line, markup=False)
     console.print(f"table {out / 'table.csv'}, matrices {out / 'matrices.png'}, report {out / 'report.html'}")
+
+
+def recipe_settings(settings: list[str] | None) -> dict[str, object]:
+    """Read what ``--set`` says, each time it was given."""
+    return dict(pairs(",".join(settings or [])) or {})
 
 
 def patch_source(

@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -108,6 +108,8 @@ class BenchmarkPlan:
         Score on the grouped split too, where groups are known.
     epochs : int or None
         Epochs of the networks; each recipe's own if not given.
+    settings : dict
+        Settings of the networks' recipes to change, such as ``{"half": "yes"}``.
     seed : int
         Source of every draw.
     cache : Path or None
@@ -122,6 +124,7 @@ class BenchmarkPlan:
     folds: int = 0
     grouped: bool = True
     epochs: int | None = None
+    settings: dict[str, object] = field(default_factory=dict)
     seed: int = 0
     cache: Path | None = None
 
@@ -158,7 +161,17 @@ class BenchmarkPlan:
             if model.trained:
                 model.mark()
             else:
-                make_model(cast(ModelName, model.name), recipe=model.recipe, epochs=self.epochs)
+                self.make(model)
+
+    def make(self, model: Contender, **others: Any) -> Classifier:
+        """Return a classifier for `model`, not trained yet; `others` go to `make_model`."""
+        name = cast(ModelName, model.name)
+        options = self.settings_of(model)
+        return make_model(name, recipe=model.recipe, epochs=self.epochs, options=options, seed=self.seed, **others)
+
+    def settings_of(self, model: Contender) -> dict[str, object]:
+        """Return the settings that concern `model`: a forest has no recipe, a trained model had its own."""
+        return {} if model.trained or model.name == "forest" else self.settings
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -266,6 +279,7 @@ class _Bench:
             "rows": part.mark,
             "model": model.mark(),
             "epochs": self.plan.epochs,
+            "settings": self.plan.settings_of(model),
             "seed": self.plan.seed,
         }
         name = f"{model.label} {split.name}{fold}"
@@ -298,19 +312,16 @@ class _Bench:
     def _trained(self, model: Contender, part: Part, checkpoint: Path) -> Classifier:
         if model.trained:
             return find_model(model.name, cache=self.plan.cache)
-        name, train, valid = cast(ModelName, model.name), part.train, part.valid
-        if name == "forest" or model.recipe == "course":
+        train, valid = part.train, part.valid
+        if model.name == "forest" or model.recipe == "course":
             valid = None  # as taught: nothing is chosen on validation rows, so all of them train
         elif valid is None:
             train, valid = held_out(train, seed=self.plan.seed)
-        classifier = make_model(
-            name,
-            recipe=model.recipe,
-            epochs=self.plan.epochs,
-            seed=self.plan.seed,
+        classifier = self.plan.make(
+            model,
             units=self.plan.source.units(train.features),
             preparation=how_read(self.plan.source, train),
-            hooks=training_hooks(name, self.progress, checkpoint),
+            hooks=training_hooks(cast(ModelName, model.name), self.progress, checkpoint),
         )
         return classifier.fit(train, valid)
 
