@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import odc.geo.xr  # noqa: F401 (adds the .odc accessor to rasters)
 import xarray as xr
+from markupsafe import Markup
 
 from citygrain.errors import InputError
 from citygrain.files import write_text
@@ -25,6 +26,7 @@ from citygrain.report.charts import (
     figure_times,
 )
 from citygrain.report.display import natural_bands, pixel_metres
+from citygrain.report.explore import Explored, explore, script, script_hash
 from citygrain.report.maps import (
     figure_composite,
     figure_confidence,
@@ -76,6 +78,8 @@ class RunRecord:
         The configuration as resolved.
     caveats : list of str
         Plain sentences: what the map will not tell.
+    cell : int
+        Side of a cell in pixels, where cells are the units.
     """
 
     title: str
@@ -94,6 +98,7 @@ class RunRecord:
     steps: list[dict[str, Any]]
     config: dict[str, Any]
     caveats: list[str]
+    cell: int = 1
 
     def __post_init__(self) -> None:
         shape = self.scene.shape[1:]
@@ -133,6 +138,9 @@ def write_report(path: Path, run: RunRecord) -> None:
         areas=_areas(run),
         facts=_facts(run),
         pictures=_pictures(run),
+        exploration=explore(_explored(run)),
+        script=Markup(script()),  # noqa: S704 - our own file
+        script_hash=script_hash(),
         config=json.dumps(run.config, indent=2, default=str, ensure_ascii=False),
     )
     write_text(path, page)
@@ -166,6 +174,25 @@ def _pictures(run: RunRecord) -> dict[str, str]:
     if run.steps:
         pictures["times"] = picture_address(figure_times(run.steps))
     return pictures
+
+
+def _explored(run: RunRecord) -> Explored:
+    """Return what of the run can be explored."""
+    pixel = ["pixel"] if run.unit == "superpixel" else []
+    return Explored(
+        scene=run.scene,
+        legend=run.legend,
+        unit=run.unit,
+        mapped=run.map_codes,
+        reference=run.reference_pixel,
+        reference_unit=run.reference_unit,
+        confidence=run.confidence,
+        split=run.split,
+        segments=run.segments,
+        cell=run.cell,
+        window=int(run.config.get("samples", {}).get("window", 32)),
+        matrices={name: run.assessment[name]["confusion"]["matrix"] for name in [run.unit, *pixel]},
+    )
 
 
 def _areas(run: RunRecord) -> list[dict[str, Any]]:

@@ -1,0 +1,269 @@
+// What stands behind a number of the matrix: its units marked on the map, and their patches.
+
+const INK = "#111111";
+const MARK = "#e6007e";
+const POOL = 2 ** Math.max(0, Math.round(Math.log2(Math.max(...facts.shape) / 900))); // pixels along a dot of the overview
+const PAGE = 24; // patches shown at once
+
+/** The assessed units as columns, unpacked when they are first asked for. */
+const unitTable = (() => {
+  let table;
+  const types = { mapped: Uint8Array, reference: Uint8Array, percent: Uint8Array };
+  const names = ["number", "mapped", "reference", "percent", "top", "left", "bottom", "right", "row", "column"];
+  return () => {
+    table = table || Promise.all(names.map((name) => unpacked(`unit-${name}`))).then((columns) =>
+      Object.fromEntries(names.map((name, i) => [name, new (types[name] || Int32Array)(columns[i])]))
+    );
+    return table;
+  };
+})();
+
+/** Units of one kind of agreement or error: an outline each, or a dot where they are too small to see. */
+class UnitMarks {
+  constructor(tiles, table, rows) {
+    Object.assign(this, { tiles, table, rows, count: rows.length, outlines: new Map() });
+  }
+
+  static async of(tiles, mapped, reference) {
+    const table = await unitTable();
+    const rows = [];
+    for (let i = 0; i < table.mapped.length; i++) {
+      if (table.mapped[i] === mapped && table.reference[i] === reference) rows.push(i);
+    }
+    return new UnitMarks(tiles, table, rows);
+  }
+
+  box(i) {
+    return ["top", "left", "bottom", "right"].map((side) => this.table[side][i]);
+  }
+
+  places(order) {
+    const { percent, row, column, number } = this.table;
+    const sure = (i) => (percent[i] === 255 ? -1 : percent[i]);
+    const rows = [...this.rows].sort((a, b) => (sure(b) - sure(a)) * order || a - b);
+    return rows.map((i) => ({
+      row: row[i],
+      column: column[i],
+      box: this.box(i),
+      caption: percent[i] === 255 ? "" : `${percent[i]} %`,
+      spoken: `${facts.unit} ${number[i]}` + (percent[i] === 255 ? "" : `, confidence ${percent[i]} per cent`),
+      outline: () => this.outline(i),
+    }));
+  }
+
+  /** The border of a unit as lines between pixels, in pixels of the scene. */
+  async outline(i) {
+    if (!this.outlines.has(i)) {
+      if (this.outlines.size > 4000) this.outlines.clear();
+      const path = new Path2D();
+      this.outlines.set(i, path);
+      if (facts.unit === "superpixel") path.addPath(await this.border(i));
+      else {
+        const [top, left, bottom, right] = this.box(i);
+        path.rect(left, top, right - left, bottom - top);
+      }
+    }
+    return this.outlines.get(i);
+  }
+
+  async border(i) {
+    const base = facts.base.codes;
+    const pixel = 2 ** base;
+    const box = this.box(i);
+    const [top, left] = [box[0] >> base, box[1] >> base];
+    const [height, width] = [((box[2] - 1) >> base) + 1 - top, ((box[3] - 1) >> base) + 1 - left];
+    const inside = new Uint8Array((height + 2) * (width + 2));
+    await this.tiles.over(box, async (y0, x0, y1, x1, tileRow, tileColumn) => {
+      const { numbers, places } = await this.tiles.labels(tileRow, tileColumn);
+      const across = tileShape(base, tileRow, tileColumn)[1];
+      const wanted = numbers.indexOf(this.table.number[i]);
+      for (let y = y0; y < y1; y++) {
+        for (let x = x0; x < x1; x++) {
+          const place = (y - tileRow * facts.tile) * across + x - tileColumn * facts.tile;
+          if (places[place] === wanted) inside[(y - top + 1) * (width + 2) + x - left + 1] = 1;
+        }
+      }
+    });
+    const path = new Path2D();
+    for (let y = 1; y < height + 2; y++) {
+      for (let x = 1; x < width + 2; x++) {
+        const here = y * (width + 2) + x;
+        const [px, py] = [(x - 1 + left) * pixel, (y - 1 + top) * pixel];
+        if (inside[here] !== inside[here - width - 2]) path.moveTo(px, py), path.lineTo(px + pixel, py);
+        if (inside[here] !== inside[here - 1]) path.moveTo(px, py), path.lineTo(px, py + pixel);
+      }
+    }
+    return path;
+  }
+
+  draw(context, view) {
+    const dots = view.scale * view.ratio;
+    const [left, top] = [context.canvas.width / 2 - view.x * dots, context.canvas.height / 2 - view.y * dots];
+    const outlines = new Path2D();
+    const points = new Path2D();
+    for (const i of this.rows) {
+      const [y0, x0, y1, x1] = this.box(i);
+      if (x1 * dots + left < 0 || y1 * dots + top < 0) continue;
+      if (x0 * dots + left > context.canvas.width || y0 * dots + top > context.canvas.height) continue;
+      if (Math.max(y1 - y0, x1 - x0) * view.scale < 9) {
+        const [x, y] = [((x0 + x1) / 2) * dots + left, ((y0 + y1) / 2) * dots + top];
+        points.moveTo(x + 2.6 * view.ratio, y);
+        points.arc(x, y, 2.6 * view.ratio, 0, 7);
+      } else {
+        const path = this.outlines.get(i);
+        if (path) outlines.addPath(path, new DOMMatrix([dots, 0, 0, dots, left, top]));
+        else this.outline(i).then(() => view.changed());
+      }
+    }
+    strokeTwice(context, outlines, view.ratio);
+    context.fillStyle = MARK;
+    strokeTwice(context, points, view.ratio * 0.6);
+    context.fill(points);
+  }
+}
+
+/** Single pixels of one kind of agreement or error: painted tile by tile, in an overview where the map is small. */
+class PixelMarks {
+  constructor(tiles, mapped, reference) {
+    Object.assign(this, { tiles, mapped, reference, count: 0, pictures: new Recent(24), ready: new Map() });
+  }
+
+  static async of(tiles, mapped, reference) {
+    const marks = new PixelMarks(tiles, mapped, reference);
+    await marks.find();
+    return marks;
+  }
+
+  async mask(row, column) {
+    const [map, reference, split] = await Promise.all(
+      ["map", "reference", "split"].map((layer) => this.tiles.codes(layer, 0, row, column))
+    );
+    const mask = new Uint8Array(map.length);
+    for (let i = 0; i < map.length; i++) {
+      mask[i] = split[i] === 2 && map[i] === this.mapped && reference[i] === this.reference ? 1 : 0;
+    }
+    return mask;
+  }
+
+  /** Count the pixels, pool them for the overview, and find the windows with most of them. */
+  async find() {
+    const [height, width] = facts.shape;
+    const [across, side] = [Math.ceil(width / POOL), facts.window];
+    const pooled = new ImageData(across, Math.ceil(height / POOL));
+    const dots = new Int32Array(pooled.data.buffer);
+    const windowsAcross = Math.ceil(width / side);
+    const windows = new Uint32Array(windowsAcross * Math.ceil(height / side));
+    await this.tiles.over([0, 0, height, width], async (top, left, bottom, right, row, column) => {
+      const mask = await this.mask(row, column);
+      let i = 0;
+      for (let y = top; y < bottom; y++) {
+        for (let x = left; x < right; x++, i++) {
+          if (!mask[i]) continue;
+          this.count++;
+          dots[Math.floor(y / POOL) * across + Math.floor(x / POOL)] = colorNumber(MARK);
+          windows[Math.floor(y / side) * windowsAcross + Math.floor(x / side)]++;
+        }
+      }
+    });
+    this.overview = await createImageBitmap(pooled);
+    this.windows = { counts: windows, across: windowsAcross };
+  }
+
+  places(order) {
+    const { counts, across } = this.windows;
+    const side = facts.window;
+    const found = [...counts.keys()].filter((i) => counts[i]);
+    found.sort((a, b) => (counts[b] - counts[a]) * order || a - b);
+    return found.map((i) => {
+      const [top, left] = [Math.floor(i / across) * side, (i % across) * side];
+      return {
+        row: top + (side >> 1),
+        column: left + (side >> 1),
+        box: [top, left, Math.min(facts.shape[0], top + side), Math.min(facts.shape[1], left + side)],
+        caption: grouped(counts[i]),
+        spoken: `place with ${counts[i]} of these pixels`,
+        outline: null,
+      };
+    });
+  }
+
+  draw(context, view) {
+    const dots = view.scale * view.ratio;
+    const [left, top] = [context.canvas.width / 2 - view.x * dots, context.canvas.height / 2 - view.y * dots];
+    context.imageSmoothingEnabled = false;
+    if (dots < 0.5) {
+      context.drawImage(this.overview, left, top, this.overview.width * POOL * dots, this.overview.height * POOL * dots);
+      return;
+    }
+    const side = facts.tile * dots;
+    const [height, width] = facts.shape;
+    for (let row = Math.max(0, Math.floor(-top / side)); row * facts.tile < height && row * side + top < context.canvas.height; row++) {
+      for (let column = Math.max(0, Math.floor(-left / side)); column * facts.tile < width && column * side + left < context.canvas.width; column++) {
+        const picture = this.picture(row, column, view);
+        if (picture) {
+          context.drawImage(picture, Math.round(left + column * side), Math.round(top + row * side), picture.width * dots, picture.height * dots);
+        }
+      }
+    }
+  }
+
+  picture(row, column, view) {
+    const key = `${row}-${column}`;
+    const promise = this.pictures.get(key, () => this.paint(row, column));
+    if (this.ready.get(key)?.promise !== promise) {
+      this.ready.set(key, { promise, bitmap: null });
+      promise.then((bitmap) => {
+        this.ready.set(key, { promise, bitmap });
+        view.changed();
+      });
+    }
+    return this.ready.get(key).bitmap;
+  }
+
+  async paint(row, column) {
+    const [height, width] = tileShape(0, row, column);
+    const image = new ImageData(width, height);
+    const dots = new Int32Array(image.data.buffer);
+    const mask = await this.mask(row, column);
+    for (let i = 0; i < dots.length; i++) if (mask[i]) dots[i] = colorNumber(MARK);
+    return createImageBitmap(image);
+  }
+}
+
+function strokeTwice(context, path, ratio) {
+  for (const [color, width] of [["#ffffff", 5], [INK, 2]]) {
+    context.strokeStyle = color;
+    context.lineWidth = width * ratio;
+    context.lineJoin = "round";
+    context.lineCap = "round";
+    context.stroke(path);
+  }
+}
+
+function grouped(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** Draw the scene around a place into a small canvas, with the outline of the unit. */
+async function drawPatch(canvas, tiles, place) {
+  const side = facts.window;
+  const context = canvas.getContext("2d");
+  const [top, left] = [place.row - (side >> 1), place.column - (side >> 1)];
+  const dots = canvas.width / side;
+  const base = facts.base.scene;
+  const size = facts.tile * 2 ** base;
+  context.fillStyle = "#e9edf1";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingEnabled = false;
+  for (let row = Math.max(0, Math.floor(top / size)); row * size < Math.min(top + side, facts.shape[0]); row++) {
+    for (let column = Math.max(0, Math.floor(left / size)); column * size < Math.min(left + side, facts.shape[1]); column++) {
+      const bitmap = await tiles.bitmap("scene", base, row, column);
+      const [x, y] = [(column * size - left) * dots, (row * size - top) * dots];
+      context.drawImage(bitmap, x, y, bitmap.width * 2 ** base * dots, bitmap.height * 2 ** base * dots);
+    }
+  }
+  if (!place.outline) return;
+  const outline = new Path2D();
+  outline.addPath(await place.outline(), new DOMMatrix([dots, 0, 0, dots, -left * dots, -top * dots]));
+  strokeTwice(context, outline, (window.devicePixelRatio || 1) * 0.7);
+}
