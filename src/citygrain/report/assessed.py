@@ -62,7 +62,7 @@ def segment_units(segments: Labels, rasters: dict[str, Codes]) -> AssessedUnits:
     values = {name: _by_label(segments, raster, n) for name, raster in rasters.items()}
     number = np.flatnonzero(_assessed(values)).astype(np.int32)
     box, centre = _boxes(segments, n)[number], centroids(segments, n)[number - 1].astype(np.int32)
-    return AssessedUnits(number, *(values[name][number] for name in _COLUMNS), box, centre)
+    return _units(values, number, box, centre)
 
 
 def cell_units(cell: int, rasters: dict[str, Codes]) -> AssessedUnits:
@@ -82,7 +82,7 @@ def cell_units(cell: int, rasters: dict[str, Codes]) -> AssessedUnits:
     end = np.minimum(start + cell, np.array(shape, np.int32))
     box = np.concatenate([start, end], axis=1).astype(np.int32)
     centre = np.minimum(start + cell // 2, end - 1).astype(np.int32)
-    return AssessedUnits(number, *(values[name][number] for name in _COLUMNS), box, centre)
+    return _units(values, number, box, centre)
 
 
 def pixel_matrix(mapped: Codes, reference: Codes, split: Codes, legend: Legend) -> npt.NDArray[np.int64]:
@@ -91,11 +91,16 @@ def pixel_matrix(mapped: Codes, reference: Codes, split: Codes, legend: Legend) 
     return _matrix(mapped[where], reference[where], legend)
 
 
-_COLUMNS = ("mapped", "reference", "percent")
+def _units(
+    values: dict[str, Codes], number: npt.NDArray[np.int32], box: npt.NDArray[np.int32], centre: npt.NDArray[np.int32]
+) -> AssessedUnits:
+    mapped, reference, percent = (values[name][number] for name in ("mapped", "reference", "percent"))
+    return AssessedUnits(number, mapped, reference, percent, box, centre)
 
 
 def _assessed(values: dict[str, Codes]) -> npt.NDArray[np.bool_]:
-    return (values["split"] == TEST) & (values["mapped"] > 0) & (values["reference"] > 0)
+    assessed: npt.NDArray[np.bool_] = (values["split"] == TEST) & (values["mapped"] > 0) & (values["reference"] > 0)
+    return assessed
 
 
 def _matrix(mapped: Codes, reference: Codes, legend: Legend) -> npt.NDArray[np.int64]:

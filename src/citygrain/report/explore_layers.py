@@ -30,7 +30,7 @@ def unit_layers(
 ) -> tuple[dict[str, Pyramid], list[str]]:
     """Pack map, reference, confidence and split, and the superpixels where there are any.
 
-    Where they are too large, the confidence goes in steps of 5 per cent, then all go in every second, fourth, ... pixel.
+    Where they are too large, the confidence goes in steps of 5 per cent, then all go in every second pixel, or fewer.
 
     Parameters
     ----------

@@ -35,6 +35,7 @@ class Readout {
     Object.assign(this, { view, tiles, asked: 0 });
     view.hover = (place) => this.show(place || view.cursor, false);
     view.pointed = (place) => this.show(place, true);
+    if (facts.grid) find("place-name").textContent = `Position, ${facts.grid.crs}`;
     this.show(null, false);
   }
 
@@ -214,7 +215,7 @@ class Drill {
   async show(button, { key, kind, mapped, reference }) {
     const asked = ++this.asked;
     this.press(button);
-    find("drill").hidden = false;
+    find("drill").hidden = find("head").hidden = false;
     find("drill-title").textContent = "Looking for them \u2026";
     find("patches").replaceChildren();
     find("").scrollIntoView({ block: "start" });
@@ -225,6 +226,7 @@ class Drill {
     find("drill").dataset.count = marks.count;
     this.title(plural(marks.count, key), mapped, reference);
     find("order-label").hidden = kind !== "units";
+    find("order-pixels").hidden = kind === "units";
     find("order").value = "1";
     find("said").textContent = `${plural(marks.count, key)} marked on the map.`;
     this.list(PAGE);
@@ -274,7 +276,7 @@ class Drill {
     this.asked++;
     this.view.overlay = null;
     this.marks = null;
-    find("drill").hidden = true;
+    find("drill").hidden = find("head").hidden = true;
     delete find("drill").dataset.count;
     this.press(null);
     this.view.changed();

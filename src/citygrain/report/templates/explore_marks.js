@@ -3,7 +3,9 @@
 const INK = "#111111";
 const MARK = "#e6007e";
 const POOL = 2 ** Math.max(0, Math.round(Math.log2(Math.max(...facts.shape) / 900))); // pixels along a dot of the overview
-const PAGE = 24; // patches shown at once
+const POINT = 3.6; // radius of a point on the screen
+const SEEN = 26; // dots of the screen from which on a unit is outlined; a smaller one is a point
+const PAGE = 27; // patches shown at once
 
 /** The assessed units as columns, unpacked when they are first asked for. */
 const unitTable = (() => {
@@ -21,7 +23,7 @@ const unitTable = (() => {
 /** Units of one kind of agreement or error: an outline each, or a dot where they are too small to see. */
 class UnitMarks {
   constructor(tiles, table, rows) {
-    Object.assign(this, { tiles, table, rows, count: rows.length, outlines: new Map() });
+    Object.assign(this, { tiles, table, rows, count: rows.length, outlines: new Map(), drawn: new Map() });
   }
 
   static async of(tiles, mapped, reference) {
@@ -51,21 +53,25 @@ class UnitMarks {
     }));
   }
 
-  /** The border of a unit as lines between pixels, in pixels of the scene. */
-  async outline(i) {
+  /** The outline of a unit in pixels of the scene; it stays in `drawn` once it is there. */
+  outline(i) {
     if (!this.outlines.has(i)) {
-      if (this.outlines.size > 4000) this.outlines.clear();
-      const path = new Path2D();
+      if (this.outlines.size > 4000) this.outlines.clear(), this.drawn.clear();
+      const path = facts.unit === "superpixel" ? this.border(i) : this.frame(i);
       this.outlines.set(i, path);
-      if (facts.unit === "superpixel") path.addPath(await this.border(i));
-      else {
-        const [top, left, bottom, right] = this.box(i);
-        path.rect(left, top, right - left, bottom - top);
-      }
+      path.then((lines) => this.drawn.set(i, lines));
     }
     return this.outlines.get(i);
   }
 
+  async frame(i) {
+    const [top, left, bottom, right] = this.box(i);
+    const path = new Path2D();
+    path.rect(left, top, right - left, bottom - top);
+    return path;
+  }
+
+  /** The border of a superpixel as lines between pixels. */
   async border(i) {
     const base = facts.base.codes;
     const pixel = 2 ** base;
@@ -101,23 +107,28 @@ class UnitMarks {
     const [left, top] = [context.canvas.width / 2 - view.x * dots, context.canvas.height / 2 - view.y * dots];
     const outlines = new Path2D();
     const points = new Path2D();
+    let small = 0;
     for (const i of this.rows) {
       const [y0, x0, y1, x1] = this.box(i);
       if (x1 * dots + left < 0 || y1 * dots + top < 0) continue;
       if (x0 * dots + left > context.canvas.width || y0 * dots + top > context.canvas.height) continue;
-      if (Math.max(y1 - y0, x1 - x0) * view.scale < 9) {
+      if (Math.max(y1 - y0, x1 - x0) * view.scale < SEEN) {
         const [x, y] = [((x0 + x1) / 2) * dots + left, ((y0 + y1) / 2) * dots + top];
-        points.moveTo(x + 2.6 * view.ratio, y);
-        points.arc(x, y, 2.6 * view.ratio, 0, 7);
+        points.moveTo(x + POINT * view.ratio, y);
+        points.arc(x, y, POINT * view.ratio, 0, 7);
+        small++;
       } else {
-        const path = this.outlines.get(i);
+        const path = this.drawn.get(i);
         if (path) outlines.addPath(path, new DOMMatrix([dots, 0, 0, dots, left, top]));
         else this.outline(i).then(() => view.changed());
       }
     }
+    if (small) veil(context);
     strokeTwice(context, outlines, view.ratio);
+    context.strokeStyle = "#ffffff";
+    context.lineWidth = 2.5 * view.ratio;
+    context.stroke(points);
     context.fillStyle = MARK;
-    strokeTwice(context, points, view.ratio * 0.6);
     context.fill(points);
   }
 }
@@ -191,6 +202,7 @@ class PixelMarks {
     const dots = view.scale * view.ratio;
     const [left, top] = [context.canvas.width / 2 - view.x * dots, context.canvas.height / 2 - view.y * dots];
     context.imageSmoothingEnabled = false;
+    veil(context);
     if (dots < 0.5) {
       context.drawImage(this.overview, left, top, this.overview.width * POOL * dots, this.overview.height * POOL * dots);
       return;
@@ -228,6 +240,12 @@ class PixelMarks {
     for (let i = 0; i < dots.length; i++) if (mask[i]) dots[i] = colorNumber(MARK);
     return createImageBitmap(image);
   }
+}
+
+/** Make the map paler, so that marks stand out. */
+function veil(context) {
+  context.fillStyle = "rgb(255 255 255 / .5)";
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
 }
 
 function strokeTwice(context, path, ratio) {

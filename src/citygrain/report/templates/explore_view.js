@@ -62,6 +62,7 @@ class View {
     const side = Math.max(box[2] - box[0], box[3] - box[1], 4) * around;
     this.scale = Math.min(LARGEST, Math.max(this.fit, Math.min(this.width, this.height) / side));
     this.cursor = null;
+    if (this.hover) this.hover(null);
     this.changed();
   }
 
@@ -164,7 +165,7 @@ class View {
     box.addEventListener("pointermove", (event) => this.drag(event));
     for (const name of ["pointerup", "pointercancel"]) box.addEventListener(name, (event) => this.release(event));
     box.addEventListener("pointerleave", () => this.hover && this.hover(null));
-    box.addEventListener("dblclick", (event) => this.zoom(2, ...this.dot(event)));
+    box.addEventListener("dblclick", (event) => event.target.closest("button, .x-swipe") || this.zoom(2, ...this.dot(event)));
     box.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
@@ -185,7 +186,7 @@ class View {
     const [px, py] = this.dot(event);
     const before = this.pointers.get(event.pointerId);
     if (!before) {
-      if (event.pointerType !== "touch" && this.hover) this.hover(event.target.closest("button, .x-swipe") ? null : this.place(px, py));
+      if (event.pointerType !== "touch" && this.hover) this.hover(event.target.closest("button") ? null : this.place(px, py));
       return;
     }
     const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, dot]) => dot);
