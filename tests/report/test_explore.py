@@ -21,7 +21,12 @@ from citygrain.report.explore import BUDGET, Explored, embedded_json, explore, s
 from citygrain.report.html import write_report
 from citygrain.report.pyramid import TILE, code_pyramid, label_pyramid, level_shapes, picture_pyramid
 
-HOSTILE = ("</script><script>alert(1)</script>", '<img src=x onerror="alert(2)">', "\u2028\u2029 & {{ 7 * 7 }}", "__proto__")
+HOSTILE = (
+    "</script><script>alert(1)</script>",
+    '<img src=x onerror="alert(2)">',
+    "\u2028\u2029 & {{ 7 * 7 }}",
+    "__proto__",
+)
 
 
 def bytes_of(text):
@@ -227,42 +232,49 @@ def whole_size(exploration):
     return sum(map(len, exploration.parts.values()))
 
 
-def large_world(remake_scene, side, *, noisy):
-    """Return superpixels, or pixels at random, of a large scene with a fine texture."""
+def large_world(remake_scene, side, kind):
+    """Return superpixels, pixels with errors all over, or pixels at random, of a large scene of noise."""
     rng = np.random.default_rng(5)
     scene = remake_scene(side, side, bands=("B02", "B03", "B04"))
     legend = Legend.from_names(dict(enumerate(("Urban", "Crop", "Vegetation", "Water"), start=1)))
     rows, columns = np.indices((side, side), np.int32)
     shifts = rng.integers(-3, 4, (2, side, side), dtype=np.int32)  # ragged borders, which pack badly
     across = -(-side // 20)
-    segments = np.clip(rows + shifts[0], 0, side - 1) // 20 * across + np.clip(columns + shifts[1], 0, side - 1) // 20 + 1
-    shape = (side, side) if noisy else (across * across + 1,)
-    mapped, reference = (rng.integers(1, 5, shape, dtype=np.uint8) for _ in range(2))
-    confidence = rng.uniform(0.4, 1, shape).astype(np.float32)
-    if not noisy:
-        mapped, reference, confidence = mapped[segments], reference[segments], confidence[segments]
+    down, right = (np.clip(at + shift, 0, side - 1) // 20 for at, shift in zip((rows, columns), shifts, strict=True))
+    segments = down * across + right + 1
+    fields = rng.integers(1, 5, (2, across**2 + 1), dtype=np.uint8)[:, segments]
+    reference, mapped = fields if kind == "superpixel" else (fields[0], fields[0].copy())
+    confidence = rng.uniform(0.4, 1, across**2 + 1).astype(np.float32)[segments]
+    if kind != "superpixel":
+        where = rng.random((side, side)) < {"pixel": 0.2, "noise": 2}[kind]
+        mapped[where] = rng.integers(1, 5, int(where.sum()), dtype=np.uint8)
+        confidence = rng.uniform(0.4, 1, (side, side)).astype(np.float32)
+    if kind == "noise":
+        reference = rng.integers(1, 5, (side, side), dtype=np.uint8)
     split = (1 + (rows // 120 + columns // 120) % 2).astype(np.uint8)
-    unit = "pixel" if noisy else "superpixel"
+    unit, labels = ("superpixel", segments) if kind == "superpixel" else ("pixel", None)
+    matrices = {unit: np.zeros((4, 4), int).tolist()}
     return Explored(
-        scene, legend, unit, mapped, reference, reference, confidence, split, None if noisy else segments.astype(np.int32),
-        1, 25, {unit: np.zeros((4, 4), int).tolist()},
+        scene, legend, unit, mapped, reference, reference, confidence, split, labels, 1, 25, matrices
     )  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noisy", [False, True])
-def test_the_budget_holds_for_twelve_million_pixels(remake_scene, noisy):
-    what = large_world(remake_scene, 3500, noisy=noisy)
+@pytest.mark.parametrize(("kind", "base"), [("superpixel", 0), ("pixel", 0), ("noise", 1)])
+def test_the_budget_holds_for_twelve_million_pixels(remake_scene, kind, base):
+    what = large_world(remake_scene, 3500, kind)
     exploration = explore(what)
-    assert whole_size(exploration) <= BUDGET + 1_000_000  # the table of units comes on top
-    facts = json.loads(exploration.facts)
-    assert facts["base"]["codes"] == 0
-    corner = codes_of(exploration.parts["tile-map-0-6-6"], (3500 - 6 * TILE,) * 2)
-    assert (corner == what.mapped[6 * TILE :, 6 * TILE :]).all()
+    assert whole_size(exploration) <= BUDGET
+    assert json.loads(exploration.facts)["base"]["codes"] == base
+    assert (not base) or any("every second pixel" in note for note in exploration.notes)
+    coarse = what.mapped[:: 2**base, :: 2**base]
+    last = len(coarse) // TILE
+    corner = codes_of(exploration.parts[f"tile-map-{base}-{last}-{last}"], (len(coarse) - last * TILE,) * 2)
+    assert (corner == coarse[last * TILE :, last * TILE :]).all()
 
 
 def test_where_the_codes_do_not_fit_the_map_is_coarser_and_says_so(remake_scene):
-    what = large_world(remake_scene, 1200, noisy=True)
+    what = large_world(remake_scene, 1200, "noise")
     exploration = explore(what, budget=600_000)
     facts = json.loads(exploration.facts)
     base = facts["base"]["codes"]
@@ -305,5 +317,7 @@ def test_same_run_same_bytes(run, remake):
 def test_colours_have_words():
     assert color_word("#000000") == "black"
     assert color_word("#ffffff") == "white"
-    words = {color_word(f"#{r:02x}{g:02x}{b:02x}") for r in range(0, 256, 15) for g in (0, 120, 255) for b in (0, 99, 255)}
+    words = {
+        color_word(f"#{r:02x}{g:02x}{b:02x}") for r in range(0, 256, 15) for g in (0, 120, 255) for b in (0, 99, 255)
+    }
     assert all(word.replace(" ", "").replace("-", "").isalpha() for word in words)

@@ -1,7 +1,6 @@
 """The report explored in a real browser: what is shown, told and marked is what the rasters hold."""
 
 import dataclasses
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,24 +10,23 @@ import pytest
 from citygrain.report.assessed import pixel_matrix
 from citygrain.report.html import write_report
 
-HOSTILE = ('<img src=x onerror="window.hurt = 1">', "</script><script>window.hurt = 1</script>", "\u2028 & {{ 7 * 7 }}", "__proto__")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from browser import Browser
+
+HOSTILE = (
+    '<img src=x onerror="window.hurt = 1">',
+    "</script><script>window.hurt = 1</script>",
+    "\u2028 & {{ 7 * 7 }}",
+    "__proto__",
+)
 
 
-def _helper():
-    if "browser" not in sys.modules:
-        place = importlib.util.spec_from_file_location("browser", Path(__file__).parents[1] / "browser.py")
-        sys.modules["browser"] = importlib.util.module_from_spec(place)
-        place.loader.exec_module(sys.modules["browser"])
-    return sys.modules["browser"]
-
-
-helper = _helper()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def browser():
-    helper.need_browser()
-    with helper.Browser() as chromium:
+    with Browser() as chromium:
         yield chromium
 
 
@@ -56,14 +54,17 @@ def page(browser, address):
     page.evaluate("document.querySelector('#explore').scrollIntoView()")
     yield page
     assert page.errors == []
-    assert page.evaluate("performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length") == 0
+    assert (
+        page.evaluate("performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length") == 0
+    )
     assert page.evaluate("window.hurt") is None
     page.ask("Page.close")
 
 
-def frame(page, name="explore-map"):
+def frame(page):
     return page.evaluate(
-        f"(() => {{ const r = document.getElementById('{name}').getBoundingClientRect(); return [r.x, r.y, r.width, r.height] }})()"
+        "(() => { const r = document.getElementById('explore-map').getBoundingClientRect();"
+        " return [r.x, r.y, r.width, r.height] })()"
     )
 
 
@@ -78,14 +79,23 @@ def scale(page):
 def place(page, row, column, shape):
     """The dot of the window over the middle of a pixel, while the whole map is shown."""
     x, y, width, height = frame(page)
-    return x + width / 2 + (column + 0.5 - shape[1] / 2) * scale(page), y + height / 2 + (row + 0.5 - shape[0] / 2) * scale(page)
+    return x + width / 2 + (column + 0.5 - shape[1] / 2) * scale(page), y + height / 2 + (
+        row + 0.5 - shape[0] / 2
+    ) * scale(page)
 
 
-def dots(page, x, y):
-    """Colour of a dot of the map's canvas, at a share of its width and height."""
-    return page.evaluate(
-        f"""(() => {{ const c = document.querySelector('#explore-map canvas');
-        return [...c.getContext('2d').getImageData(c.width * {x}, c.height * {y}, 1, 1).data].slice(0, 3) }})()"""
+def choose(page, side, layer):
+    page.evaluate(
+        f"(() => {{ const s = document.getElementById('explore-{side}');"
+        f" s.value = '{layer}'; s.dispatchEvent(new Event('change')) }})()"
+    )
+
+
+def color(x, y):
+    """JavaScript for the colour of a dot of the map, at a share of its width and height."""
+    return (
+        "(() => { const c = document.querySelector('#explore-map canvas'); const t = c.getContext('2d');"
+        f" return String([...t.getImageData(c.width * {x}, c.height * {y}, 1, 1).data].slice(0, 3)) }})()"
     )
 
 
@@ -107,13 +117,23 @@ def test_hovering_tells_what_the_rasters_hold(page, counted):
 
 
 def test_the_map_has_the_legends_colours(page, counted):
-    page.evaluate("(() => { const s = document.getElementById('explore-left'); s.value = 'map'; s.dispatchEvent(new Event('change')) })()")
-    shape = counted.map_codes.shape
+    choose(page, "left", "map")
     x, y, width, height = frame(page)
     for row, column in ((5, 5), (55, 75), (85, 115)):
-        px, py = place(page, row, column, shape)
-        wanted = list(next(c.rgb for c in counted.legend if c.code == counted.map_codes[row, column]))
-        page.wait_for(f"JSON.stringify({wanted}) === JSON.stringify((() => {{ const c = document.querySelector('#explore-map canvas'); return [...c.getContext('2d').getImageData(c.width * {(px - x) / width}, c.height * {(py - y) / height}, 1, 1).data].slice(0, 3) }})())")
+        px, py = place(page, row, column, counted.map_codes.shape)
+        red, green, blue = next(c.rgb for c in counted.legend if c.code == counted.map_codes[row, column])
+        page.wait_for(f"{color((px - x) / width, (py - y) / height)} === '{red},{green},{blue}'")
+
+
+def test_agreement_is_drawn_from_the_codes(page, counted):
+    choose(page, "left", "agreement")
+    choose(page, "right", "agreement")
+    x, y, width, height = frame(page)
+    for split, same, wanted in ((1, None, "217,221,226"), (2, True, "169,203,226"), (2, False, "213,94,0")):
+        there = (counted.split == split) & (same is None or ((counted.map_codes == counted.reference_pixel) == same))
+        row, column = np.argwhere(there)[0]
+        px, py = place(page, row, column, counted.map_codes.shape)
+        page.wait_for(f"{color((px - x) / width, (py - y) / height)} === '{wanted}'")
 
 
 def test_the_swipe_moves_with_mouse_and_keys(page):
@@ -125,7 +145,9 @@ def test_the_swipe_moves_with_mouse_and_keys(page):
     page.wait_for("document.getElementById('explore-swipe').getAttribute('aria-valuenow') === '27'")
     page.press("End")
     page.wait_for("document.getElementById('explore-swipe').getAttribute('aria-valuenow') === '100'")
-    assert "Scene 100 per cent" in page.evaluate("document.getElementById('explore-swipe').getAttribute('aria-valuetext')")
+    assert "Scene 100 per cent" in page.evaluate(
+        "document.getElementById('explore-swipe').getAttribute('aria-valuetext')"
+    )
 
 
 def test_the_wheel_zooms_once_the_map_has_been_clicked(page):
@@ -176,7 +198,8 @@ def test_a_click_on_the_matrix_marks_as_many_as_it_says(page, counted, key):
     matrix = np.array(counted.assessment[key]["confusion"]["matrix"])
     mapped, reference = np.argwhere((matrix > 1) & ~np.eye(4, dtype=bool))[0]
     count = matrix[mapped, reference]
-    cell = f"document.querySelectorAll('#confusion-{key} tbody tr')[{mapped}].querySelectorAll('td')[{reference}].querySelector('button')"
+    row = f"document.querySelectorAll('#confusion-{key} tbody tr')[{mapped}]"
+    cell = f"{row}.querySelectorAll('td')[{reference}].querySelector('button')"
     assert page.evaluate(f"{cell}.textContent") == str(count)
     page.evaluate(f"{cell}.click()")
     page.wait_for(f"document.getElementById('explore-drill').dataset.count === '{count}'")

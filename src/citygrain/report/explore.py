@@ -110,23 +110,24 @@ def explore(what: Explored, *, budget: int = BUDGET) -> Exploration:
         Characters that all tiles together may take; below about 200,000 a large scene is coarse, not left out.
     """
     percent = percent_codes(what.confidence)
+    units = _units(what, percent)
+    table = {f"unit-{name}": pack(values) for name, values in _columns(units).items()}
+    left = budget - sum(map(len, table.values()))
     rasters = {"map": what.mapped, "reference": what.reference, "confidence": percent, "split": what.split}
-    layers, notes = unit_layers(rasters, what.segments, budget * 2 // 3)
+    layers, notes = unit_layers(rasters, what.segments, left * 7 // 8)
     base = layers["map"].base
-    scene, said = scene_layer(what.scene, budget - sum(layer.size for layer in layers.values()))
-    drills, units = _drills(what, percent, base)
-    parts = {
+    scene, said = scene_layer(what.scene, left - sum(layer.size for layer in layers.values()))
+    tiles = {
         f"tile-{name}-{k}-{row}-{column}": text
         for name, layer in {"scene": scene, **layers}.items()
         for (k, row, column), text in layer.tiles.items()
     }
-    parts |= {f"unit-{name}": pack(values) for name, values in _columns(units).items()}
     facts = _facts(what, percent) | {
         "base": {"scene": scene.base, "codes": base},
-        "drills": drills,
+        "drills": _drills(what, units, base),
         "units": 0 if units is None else len(units.number),
     }
-    return Exploration(embedded_json(facts), parts, [*said, *notes])
+    return Exploration(embedded_json(facts), tiles | table, [*said, *notes])
 
 
 def script() -> str:
@@ -155,20 +156,24 @@ def embedded_json(value: Any) -> Markup:
     return Markup(text)  # noqa: S704 - nothing in it can be read as HTML
 
 
-def _drills(what: Explored, percent: Codes, base: int) -> tuple[dict[str, str], AssessedUnits | None]:
+def _units(what: Explored, percent: Codes) -> AssessedUnits | None:
+    if what.unit == "pixel":
+        return None
+    rasters = {"mapped": what.mapped, "reference": what.reference_unit, "percent": percent, "split": what.split}
+    return cell_units(what.cell, rasters) if what.segments is None else segment_units(what.segments, rasters)
+
+
+def _drills(what: Explored, units: AssessedUnits | None, base: int) -> dict[str, str]:
     """Tell which matrices can be clicked: those whose every number is found again in what the page holds."""
-    drills, units = {}, None
+    drills = {}
     shown = {name: np.array(matrix) for name, matrix in what.matrices.items()}
-    if what.unit != "pixel":
-        rasters = {"mapped": what.mapped, "reference": what.reference_unit, "percent": percent, "split": what.split}
-        units = cell_units(what.cell, rasters) if what.segments is None else segment_units(what.segments, rasters)
-        if np.array_equal(units.matrix(what.legend), shown[what.unit]):
-            drills[what.unit] = "units"
+    if units is not None and np.array_equal(units.matrix(what.legend), shown[what.unit]):
+        drills[what.unit] = "units"
     if "pixel" in shown and base == 0:
         counted = pixel_matrix(what.mapped, what.reference, what.split, what.legend)
         if np.array_equal(counted, shown["pixel"]):
             drills["pixel"] = "pixels"
-    return drills, units
+    return drills
 
 
 def _columns(units: AssessedUnits | None) -> dict[str, npt.NDArray[Any]]:

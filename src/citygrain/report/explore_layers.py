@@ -12,6 +12,8 @@ __all__ = ["percent_codes", "scene_layer", "unit_layers"]
 
 _STEPS = ((0, 90), (0, 80), (0, 62), (0, 45), (1, 80), (1, 55), (2, 70), (3, 60))
 """Finest level and JPEG quality of the scene, from the best to the smallest."""
+_POOR = 62
+"""JPEG quality up to which the loss can be seen."""
 
 Codes = npt.NDArray[np.uint8]
 
@@ -92,23 +94,23 @@ def scene_layer(scene: xr.DataArray, budget: int) -> tuple[Pyramid, list[str]]:
         What was given up, in plain words.
     """
     picture = _picture(scene)
-    shape = (picture.shape[0], picture.shape[1])
     some = _sampled(picture)
-    for base, quality in _STEPS:
-        base = min(base, len(level_shapes(shape)) - 1)  # noqa: PLW2901
-        last = (base, quality) == _STEPS[-1]
-        expected = picture_pyramid(some, quality=quality).size * picture.size / some.size / 4**base
-        if expected > 1.1 * budget and not last:
+    coarsest = len(level_shapes((picture.shape[0], picture.shape[1]))) - 1
+    *steps, smallest = [(min(base, coarsest), quality) for base, quality in _STEPS]
+    for base, quality in steps:
+        expected = picture_pyramid(some, quality=quality, base=base).size * picture.size / some.size
+        if expected > 1.1 * budget:
             continue
-        pyramid = picture_pyramid(picture, quality=quality, base=base)
-        if pyramid.size <= budget:
+        layer = picture_pyramid(picture, quality=quality, base=base)
+        if layer.size <= budget:
             break
-    notes = []
+    else:
+        base, quality = smallest
+        layer = picture_pyramid(picture, quality=quality, base=base)
     if base:
-        notes.append(f"To keep this file small, the scene is shown at {1 / 2**base:.3g} of its resolution.")
-    elif quality < _STEPS[1][1]:
-        notes.append("To keep this file small, the scene is stored as JPEG of low quality.")
-    return pyramid, notes
+        return layer, [f"To keep this file small, the scene is shown at {1 / 2**base:.3g} of its resolution."]
+    poor = quality <= _POOR
+    return layer, ["To keep this file small, the scene is stored as JPEG of low quality."] if poor else []
 
 
 def _picture(scene: xr.DataArray) -> Codes:

@@ -257,7 +257,7 @@ class Drill {
     canvas.width = canvas.height = Math.round(88 * Math.min(2, window.devicePixelRatio || 1));
     button.append(canvas, make("span", "", place.caption));
     button.addEventListener("click", () => {
-      this.view.show(place.box);
+      this.view.show(place.box, place.around);
       find("map").focus({ preventScroll: true });
       find("").scrollIntoView({ block: "start" });
     });

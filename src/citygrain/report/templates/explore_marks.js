@@ -50,6 +50,7 @@ class UnitMarks {
       caption: percent[i] === 255 ? "" : `${percent[i]} %`,
       spoken: `${facts.unit} ${number[i]}` + (percent[i] === 255 ? "" : `, confidence ${percent[i]} per cent`),
       outline: () => this.outline(i),
+      around: 4,
     }));
   }
 
@@ -194,6 +195,7 @@ class PixelMarks {
         caption: grouped(counts[i]),
         spoken: `place with ${counts[i]} of these pixels`,
         outline: null,
+        around: 1.5,
       };
     });
   }

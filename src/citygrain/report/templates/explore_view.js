@@ -56,8 +56,8 @@ class View {
     this.move(0, 0);
   }
 
-  /** Show a box of the scene (top, left, bottom, right) with what lies around it. */
-  show(box, around = 4) {
+  /** Show a box of the scene (top, left, bottom, right) on `around` times its side. */
+  show(box, around) {
     [this.y, this.x] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
     const side = Math.max(box[2] - box[0], box[3] - box[1], 4) * around;
     this.scale = Math.min(LARGEST, Math.max(this.fit, Math.min(this.width, this.height) / side));
