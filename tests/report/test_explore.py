@@ -17,7 +17,7 @@ from citygrain.legend import Legend
 from citygrain.report.assessed import cell_units, pixel_matrix, segment_units
 from citygrain.report.color_words import color_word
 from citygrain.report.display import natural_bands, rgb_image
-from citygrain.report.explore import BUDGET, Explored, embedded_json, explore, script, script_hash
+from citygrain.report.explore import Explored, embedded_json, explore, script, script_hash
 from citygrain.report.html import write_report
 from citygrain.report.pyramid import TILE, code_pyramid, label_pyramid, level_shapes, picture_pyramid
 
@@ -222,7 +222,7 @@ def test_a_run_of_pixels_needs_no_table(run):
 def test_what_is_given_up_for_the_budget_is_said(run):
     whole = explore(explored(run))
     assert whole.notes == []
-    small = explore(explored(run), budget=whole_size(whole) // 4)
+    small = explore(explored(run), budget=whole_size(whole) // 8)
     assert whole_size(small) < whole_size(whole)
     assert any("low quality" in note or "resolution" in note for note in small.notes)
     assert any("steps of 5 per cent" in note for note in small.notes)
@@ -264,7 +264,7 @@ def large_world(remake_scene, side, kind):
 def test_the_budget_holds_for_twelve_million_pixels(remake_scene, kind, base):
     what = large_world(remake_scene, 3500, kind)
     exploration = explore(what)
-    assert whole_size(exploration) <= BUDGET
+    assert whole_size(exploration) <= 24_000_000
     assert json.loads(exploration.facts)["base"]["codes"] == base
     assert (not base) or any("every second pixel" in note for note in exploration.notes)
     coarse = what.mapped[:: 2**base, :: 2**base]

@@ -27,10 +27,7 @@ from citygrain.report.explore_layers import percent_codes, scene_layer, unit_lay
 from citygrain.report.pyramid import TILE, level_shapes, pack
 from citygrain.report.style import PALE, RIGHT, SEQUENTIAL, WRONG
 
-__all__ = ["BUDGET", "Exploration", "Explored", "explore", "script", "script_hash"]
-
-BUDGET = 24_000_000
-"""Characters that the tiles may take; with the figures of the report a page stays below 30 MB."""
+__all__ = ["Exploration", "Explored", "explore", "script", "script_hash"]
 
 _SCRIPTS = ("explore_tiles.js", "explore_view.js", "explore_marks.js", "explore.js")
 
@@ -99,7 +96,7 @@ class Exploration:
     notes: list[str]
 
 
-def explore(what: Explored, *, budget: int = BUDGET) -> Exploration:
+def explore(what: Explored, *, budget: int = 24_000_000) -> Exploration:
     """Cut what can be explored into tiles that keep a budget.
 
     Parameters
@@ -202,6 +199,7 @@ def _facts(what: Explored, percent: Codes) -> dict[str, Any]:
         "tile": TILE,
         "levels": len(level_shapes((shape[0], shape[1]))),
         "unit": what.unit,
+        "labels": what.segments is not None,
         "window": what.window,
         "classes": [_class(c) for c in what.legend],
         "ramp": {"low": low, "colors": [mpl.colors.to_hex(color) for color in ramp]},

@@ -39,7 +39,12 @@ from citygrain.report.maps import (
 from citygrain.report.pages import page_template, picture_address, thousands
 from citygrain.samples.samples import Samples
 
-__all__ = ["RunRecord", "write_report"]
+__all__ = ["LARGEST", "RunRecord", "write_report"]
+
+LARGEST = 30_000_000
+"""Bytes of a report: what the pictures leave of it is for the tiles of the map."""
+_REST = 250_000
+"""Bytes kept for texts, tables, style and script."""
 
 Codes = npt.NDArray[np.uint8]
 
@@ -128,6 +133,7 @@ def write_report(path: Path, run: RunRecord) -> None:
     OutputError
         If the file cannot be written.
     """
+    pictures = _pictures(run)
     page = page_template("report.html.j2").render(
         run=run,
         held_out=run.assessment[run.unit],
@@ -137,8 +143,8 @@ def write_report(path: Path, run: RunRecord) -> None:
         notes=run.assessment.get("notes", []),
         areas=_areas(run),
         facts=_facts(run),
-        pictures=_pictures(run),
-        exploration=explore(_explored(run)),
+        pictures=pictures,
+        exploration=explore(_explored(run), budget=LARGEST - _REST - sum(map(len, pictures.values()))),
         script=Markup(script()),  # noqa: S704 - our own file
         script_hash=script_hash(),
         config=json.dumps(run.config, indent=2, default=str, ensure_ascii=False),

@@ -58,7 +58,7 @@ class UnitMarks {
   outline(i) {
     if (!this.outlines.has(i)) {
       if (this.outlines.size > 4000) this.outlines.clear(), this.drawn.clear();
-      const path = facts.unit === "superpixel" ? this.border(i) : this.frame(i);
+      const path = facts.labels ? this.border(i) : this.frame(i);
       this.outlines.set(i, path);
       path.then((lines) => this.drawn.set(i, lines));
     }
@@ -72,7 +72,7 @@ class UnitMarks {
     return path;
   }
 
-  /** The border of a superpixel as lines between pixels. */
+  /** The border of a unit as lines between pixels. */
   async border(i) {
     const base = facts.base.codes;
     const pixel = 2 ** base;

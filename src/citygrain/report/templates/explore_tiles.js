@@ -151,7 +151,7 @@ class Tiles {
     const names = ["map", "reference", "confidence", "split"];
     const codes = await Promise.all(names.map((name) => this.codes(name, base, tileRow, tileColumn)));
     const found = Object.fromEntries(names.map((name, i) => [name, codes[i][place]]));
-    if (facts.unit === "superpixel") {
+    if (facts.labels) {
       const { numbers, places } = await this.labels(tileRow, tileColumn);
       found.number = numbers[places[place]];
     }
