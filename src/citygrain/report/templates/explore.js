@@ -206,6 +206,7 @@ class Drill {
           "aria-label",
           `${plural(Number(cell.textContent), key)}: ${mapped.name} on the map, ${reference.name} in the reference. Show them.`
         );
+        button.title = "Show on the map";
         button.addEventListener("click", () => this.show(button, { key, kind, mapped, reference }));
         cell.replaceChildren(button);
       });
@@ -234,9 +235,13 @@ class Drill {
   }
 
   title(count, mapped, reference) {
-    const part = (word, c) => [make("span", "", word), swatch(c.color), make("strong", "", c.name)];
+    const part = (word, c, end) => {
+      const together = make("span", "x-part", `${word} `);
+      together.append(swatch(c.color), make("strong", "", c.name), end);
+      return together;
+    };
     find("drill-title").replaceChildren(
-      make("strong", "", count), make("span", "", " of the test:"), ...part(" map ", mapped), ...part(", reference ", reference)
+      make("strong", "", count), " of the test: ", part("map", mapped, ","), " ", part("reference", reference, "")
     );
   }
 

@@ -5,6 +5,8 @@ const MARK = "#e6007e";
 const POOL = 2 ** Math.max(0, Math.round(Math.log2(Math.max(...facts.shape) / 900))); // pixels along a dot of the overview
 const POINT = 3.6; // radius of a point on the screen
 const SEEN = 26; // dots of the screen from which on a unit is outlined; a smaller one is a point
+const NEAR = 5; // dots of the screen along a pixel from which on marked pixels are sheer
+const SHEER = 0.55;
 const PAGE = 27; // patches shown at once
 
 /** The assessed units as columns, unpacked when they are first asked for. */
@@ -194,7 +196,7 @@ class PixelMarks {
         box: [top, left, Math.min(facts.shape[0], top + side), Math.min(facts.shape[1], left + side)],
         caption: grouped(counts[i]),
         spoken: `place with ${counts[i]} of these pixels`,
-        outline: null,
+        mask: (row, column) => this.pictures.get(`${row}-${column}`, () => this.paint(row, column)),
         around: 1.5,
       };
     });
@@ -204,21 +206,25 @@ class PixelMarks {
     const dots = view.scale * view.ratio;
     const [left, top] = [context.canvas.width / 2 - view.x * dots, context.canvas.height / 2 - view.y * dots];
     context.imageSmoothingEnabled = false;
-    veil(context);
+    this.pictures.limit = view.tileLimit;
+    if (view.scale < NEAR) veil(context);
     if (dots < 0.5) {
       context.drawImage(this.overview, left, top, this.overview.width * POOL * dots, this.overview.height * POOL * dots);
       return;
     }
     const side = facts.tile * dots;
     const [height, width] = facts.shape;
+    context.globalAlpha = view.scale < NEAR ? 1 : SHEER;
     for (let row = Math.max(0, Math.floor(-top / side)); row * facts.tile < height && row * side + top < context.canvas.height; row++) {
       for (let column = Math.max(0, Math.floor(-left / side)); column * facts.tile < width && column * side + left < context.canvas.width; column++) {
         const picture = this.picture(row, column, view);
         if (picture) {
-          context.drawImage(picture, Math.round(left + column * side), Math.round(top + row * side), picture.width * dots, picture.height * dots);
+          const [x, y] = [Math.round(left + column * side), Math.round(top + row * side)];
+          context.drawImage(picture, x, y, picture.width * dots, picture.height * dots);
         }
       }
     }
+    context.globalAlpha = 1;
   }
 
   picture(row, column, view) {
@@ -264,26 +270,36 @@ function grouped(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
-/** Draw the scene around a place into a small canvas, with the outline of the unit. */
+/** Draw the scene around a place into a small canvas, with the outline of the unit or the marked pixels. */
 async function drawPatch(canvas, tiles, place) {
-  const side = facts.window;
   const context = canvas.getContext("2d");
-  const [top, left] = [place.row - (side >> 1), place.column - (side >> 1)];
-  const dots = canvas.width / side;
+  const dots = canvas.width / facts.window;
+  const [top, left] = [place.row, place.column].map((middle) => middle - (facts.window >> 1));
+  const frame = { top, left, side: facts.window, dots };
   const base = facts.base.scene;
-  const size = facts.tile * 2 ** base;
   context.fillStyle = "#e9edf1";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = false;
-  for (let row = Math.max(0, Math.floor(top / size)); row * size < Math.min(top + side, facts.shape[0]); row++) {
-    for (let column = Math.max(0, Math.floor(left / size)); column * size < Math.min(left + side, facts.shape[1]); column++) {
-      const bitmap = await tiles.bitmap("scene", base, row, column);
-      const [x, y] = [(column * size - left) * dots, (row * size - top) * dots];
-      context.drawImage(bitmap, x, y, bitmap.width * 2 ** base * dots, bitmap.height * 2 ** base * dots);
-    }
-  }
+  await drawTiles(context, frame, 2 ** base, (row, column) => tiles.bitmap("scene", base, row, column));
+  context.globalAlpha = SHEER;
+  if (place.mask) await drawTiles(context, frame, 1, place.mask);
+  context.globalAlpha = 1;
   if (!place.outline) return;
   const outline = new Path2D();
   outline.addPath(await place.outline(), new DOMMatrix([dots, 0, 0, dots, -left * dots, -top * dots]));
   strokeTwice(context, outline, (window.devicePixelRatio || 1) * 0.7);
+}
+
+/** Draw the tiles that meet a square of the scene; `pixel` is the side of their pixels in pixels of the scene. */
+async function drawTiles(context, { top, left, side, dots }, pixel, bitmapOf) {
+  const size = facts.tile * pixel;
+  for (let row = Math.max(0, Math.floor(top / size)); row * size < Math.min(top + side, facts.shape[0]); row++) {
+    for (let column = Math.max(0, Math.floor(left / size)); column * size < Math.min(left + side, facts.shape[1]); column++) {
+      const bitmap = await bitmapOf(row, column);
+      const [x0, y0] = [column * size - left, row * size - top].map((at) => Math.round(at * dots));
+      const x1 = Math.round((column * size - left + bitmap.width * pixel) * dots);
+      const y1 = Math.round((row * size - top + bitmap.height * pixel) * dots);
+      context.drawImage(bitmap, x0, y0, x1 - x0, y1 - y0);
+    }
+  }
 }

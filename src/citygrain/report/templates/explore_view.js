@@ -34,6 +34,9 @@ class View {
     [this.width, this.height] = [Math.max(1, this.box.clientWidth), Math.max(1, this.box.clientHeight)];
     this.canvas.width = Math.round(this.width * this.ratio);
     this.canvas.height = Math.round(this.height * this.ratio);
+    const tiles = (side) => Math.ceil((2 * side) / facts.tile) + 1; // a tile is at least half its size on the screen
+    this.tileLimit = 24 + tiles(this.canvas.width) * tiles(this.canvas.height);
+    this.tiles.bitmapCache.limit = this.tileLimit;
     if (whole) this.whole();
     else this.move(0, 0);
   }
