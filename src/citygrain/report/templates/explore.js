@@ -288,7 +288,8 @@ class Drill {
     find("map").focus({ preventScroll: true });
   }
 
-  back() {
+  async back() {
+    if (document.fullscreenElement) await document.exitFullscreen();
     const details = this.button.closest("details");
     if (details) details.open = true;
     this.button.focus();
