@@ -22,7 +22,7 @@ NEVER = (("accuracy", "models"), ("accuracy", "maps"), ("models", "tessellation"
 KNOWN_IN = {
     "rasterio": ("scene/", "maps/", "samples/"),
     "h5py": ("samples/", "models/keras_weights.py"),
-    "PIL": ("samples/patch_files.py",),
+    "PIL": ("samples/patch_files.py", "report/pyramid.py"),
     "geopandas": ("samples/",),
     "pyogrio": ("samples/",),
     "numba": ("segments/_", "_rows.py"),

@@ -142,6 +142,8 @@ def test_a_run_on_polygons_tests_whole_polygons(world: Path, city: SyntheticCity
     page = (tmp_path / "report.html").read_text()
     assert "Accuracy on unseen polygons" in page
     assert ("superpixel" in page.replace("superpixel_", "")) == (kind == "superpixels")
+    counted = json.loads(page.split('id="explore-facts">')[1].split("</script>")[0])["drills"]
+    assert set(counted) == {unit, *(["pixel"] if kind == "superpixels" else [])}  # each number is found on the map
 
 
 def test_a_raster_has_no_polygons(world: Path, tmp_path: Path) -> None:

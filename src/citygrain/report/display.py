@@ -26,6 +26,7 @@ __all__ = [
     "rgb_image",
     "stretch",
     "stretch_limits",
+    "stretched_bands",
     "thin",
 ]
 
@@ -122,6 +123,18 @@ def rgb_image(
     >>> rgb_image(scene, ("r", "g", "b"))[:, :, 0].tolist()
     [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
     """
+    chosen, limits = stretched_bands(scene, bands, percentiles=percentiles)
+    shown = chosen if window is None else chosen[(slice(None), *window.slices)]
+    return stretch(np.asarray(shown.values, np.float32), limits, gamma=gamma)
+
+
+Limits = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+def stretched_bands(
+    scene: xr.DataArray, bands: Sequence[str], *, percentiles: tuple[float, float] = (1.0, 99.0)
+) -> tuple[xr.DataArray, Limits]:
+    """Return three bands of a scene, and the values that become black and white: as `rgb_image` draws them."""
     names = [str(name) for name in scene.band.values]
     missing = [band for band in bands if band not in names]
     if missing or len(bands) != 3:
@@ -130,12 +143,7 @@ def rgb_image(
     common = {band.common for name in bands if (band := known.find(name))}
     chosen = scene.isel(band=[names.index(band) for band in bands])
     together = common == {"red", "green", "blue"}
-    limits = stretch_limits(thin(chosen, 700).values, percentiles, together=together)
-    shown = chosen if window is None else chosen[(slice(None), *window.slices)]
-    return stretch(np.asarray(shown.values, np.float32), limits, gamma=gamma)
-
-
-Limits = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+    return chosen, stretch_limits(thin(chosen, 700).values, percentiles, together=together)
 
 
 def stretch_limits(values: npt.NDArray[np.float32], percentiles: tuple[float, float], *, together: bool) -> Limits:

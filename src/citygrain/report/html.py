@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import odc.geo.xr  # noqa: F401 (adds the .odc accessor to rasters)
 import xarray as xr
+from markupsafe import Markup
 
 from citygrain.errors import InputError
 from citygrain.files import write_text
@@ -25,6 +26,7 @@ from citygrain.report.charts import (
     figure_times,
 )
 from citygrain.report.display import natural_bands, pixel_metres
+from citygrain.report.explore import Explored, explore, script, script_hash
 from citygrain.report.maps import (
     figure_composite,
     figure_confidence,
@@ -37,7 +39,12 @@ from citygrain.report.maps import (
 from citygrain.report.pages import page_template, picture_address, thousands
 from citygrain.samples.samples import Samples
 
-__all__ = ["RunRecord", "write_report"]
+__all__ = ["LARGEST", "RunRecord", "write_report"]
+
+LARGEST = 30_000_000
+"""Bytes of a report: what the pictures leave of it is for the tiles of the map."""
+_REST = 250_000
+"""Bytes kept for texts, tables, style and script."""
 
 Codes = npt.NDArray[np.uint8]
 
@@ -76,6 +83,8 @@ class RunRecord:
         The configuration as resolved.
     caveats : list of str
         Plain sentences: what the map will not tell.
+    cell : int
+        Side of a cell in pixels, where cells are the units.
     """
 
     title: str
@@ -94,6 +103,7 @@ class RunRecord:
     steps: list[dict[str, Any]]
     config: dict[str, Any]
     caveats: list[str]
+    cell: int = 1
 
     def __post_init__(self) -> None:
         shape = self.scene.shape[1:]
@@ -123,6 +133,7 @@ def write_report(path: Path, run: RunRecord) -> None:
     OutputError
         If the file cannot be written.
     """
+    pictures = _pictures(run)
     page = page_template("report.html.j2").render(
         run=run,
         held_out=run.assessment[run.unit],
@@ -132,7 +143,10 @@ def write_report(path: Path, run: RunRecord) -> None:
         notes=run.assessment.get("notes", []),
         areas=_areas(run),
         facts=_facts(run),
-        pictures=_pictures(run),
+        pictures=pictures,
+        exploration=explore(_explored(run), budget=LARGEST - _REST - sum(map(len, pictures.values()))),
+        script=Markup(script()),  # noqa: S704 - our own file
+        script_hash=script_hash(),
         config=json.dumps(run.config, indent=2, default=str, ensure_ascii=False),
     )
     write_text(path, page)
@@ -166,6 +180,25 @@ def _pictures(run: RunRecord) -> dict[str, str]:
     if run.steps:
         pictures["times"] = picture_address(figure_times(run.steps))
     return pictures
+
+
+def _explored(run: RunRecord) -> Explored:
+    """Return what of the run can be explored."""
+    pixel = ["pixel"] if run.unit == "superpixel" else []
+    return Explored(
+        scene=run.scene,
+        legend=run.legend,
+        unit=run.unit,
+        mapped=run.map_codes,
+        reference=run.reference_pixel,
+        reference_unit=run.reference_unit,
+        confidence=run.confidence,
+        split=run.split,
+        segments=run.segments,
+        cell=run.cell,
+        window=int(run.config.get("samples", {}).get("window", 32)),
+        matrices={name: run.assessment[name]["confusion"]["matrix"] for name in [run.unit, *pixel]},
+    )
 
 
 def _areas(run: RunRecord) -> list[dict[str, Any]]:

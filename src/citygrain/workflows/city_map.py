@@ -349,4 +349,5 @@ class _Job:
             steps=self.manifest.listed(),
             config=self.config.model_dump(),
             caveats=caveats(figures, table, self.config),
+            cell=units.stride if isinstance(units, GridPatches) else 1,
         )
