@@ -7,16 +7,14 @@ from typing import Annotated, Literal
 import typer
 
 from citygrain.cli.console import console
-from citygrain.cli.options import JsonOption, OutOption, pairs
+from citygrain.cli.options import FormatOption, JsonOption, OutOption, pairs
 from citygrain.errors import ConfigError
-
-Format = Literal["svg", "pdf", "png"]
 
 
 def figures(
     folder: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the figures; by default in the run's.")] = None,
-    kind: Annotated[Format, typer.Option("--format", help="svg and pdf are vector files, for a paper.")] = "svg",
+    kind: FormatOption = "svg",
     as_json: JsonOption = False,
 ) -> None:
     """Write every figure of a finished run as a file of its own."""
@@ -34,6 +32,7 @@ def compare(
     first: Annotated[Path, typer.Argument(help="Output folder of a run, or a map (raster of class codes).")],
     second: Annotated[Path, typer.Argument(help="Another, on the same grid.")],
     out: OutOption = Path("runs/compare"),
+    *,
     reference: Annotated[
         Path | None, typer.Option(help="Raster, polygons or points; by default that of the runs.")
     ] = None,
@@ -41,7 +40,9 @@ def compare(
     legend: Annotated[str | None, typer.Option(help="Of maps: a ready legend: worldcover, lcz, urban.")] = None,
     field: Annotated[str | None, typer.Option(help="Attribute of polygons or points that holds the class.")] = None,
     block: Annotated[float, typer.Option(min=1, help="Of maps: side in metres of the blocks drawn again.")] = 1200.0,
-    kind: Annotated[Format | None, typer.Option("--format", help="Write the figures as files, too.")] = None,
+    kind: Annotated[
+        Literal["svg", "pdf", "png"] | None, typer.Option("--format", help="Write the figures as files, too.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the blocks of the interval.")] = 0,
     as_json: JsonOption = False,
 ) -> None:

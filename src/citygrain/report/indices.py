@@ -54,7 +54,7 @@ def figure_index_maps(features: xr.DataArray, names: Sequence[str] | None = None
         furnish_map(axes, (values.shape[0], values.shape[1]), features.odc.geobox)
         axes.set_title(name)
         bar = figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.8, aspect=32, pad=0.02, extend="both")
-        bar.outline.set_visible(False)  # type: ignore[operator]  # matplotlib types the outline as a spine
+        bar.outline.set_visible(False)
         bar.ax.locator_params(nbins=5)
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()

@@ -201,7 +201,7 @@ def figure_maps(
     shape = next(iter(panels.values())).shape
     across = min(count, 3)
     down = -(-count // across)
-    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + 0.8)
+    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + 0.45)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, codes) in zip(grid, panels.items(), strict=False):
         _show(axes, color_codes(thin(codes, 700), legend), geobox)
@@ -316,8 +316,13 @@ def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | N
 def draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
     """Name colours below the figure, in as many columns as the names leave room for."""
     patches, names = _keys(entries)
-    longest = max((len(name) for name in names), default=1)
-    columns = max(1, min(len(names), int(78 / (longest + 5))))
+    room = 10.8 * figure.get_figwidth()  # letters
+    if sum(len(name) + 5.5 for name in names) > 1.1 * room:
+        longest = max(len(name) for name in names)
+        rows = -(-len(names) // max(1, int(room / (longest + 5))))
+        columns = -(-len(names) // rows)
+    else:
+        columns = max(1, len(names))
     figure.legend(patches, names, loc="outside lower center", ncols=columns, labelcolor=INK, columnspacing=1.6)
 
 

@@ -107,7 +107,9 @@ def _sheet() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` x `height` inches that belongs to nobody but the caller."""
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.06)  # or titles touch the edge
+    return figure
 
 
 def encode_figure(figure: Figure, kind: str = "png", *, dpi: float = 150) -> bytes:

@@ -236,7 +236,9 @@ def _conclusion(paired: PairedAssessment, unit: str, names: tuple[str, str]) -> 
     if found.interval is None:
         return f"By {unit}: the test ground is a single block, so nobody can say whether the difference would repeat."
     low, high = (100 * bound for bound in found.interval)
-    points = f"{100 * found.difference:+.1f} percentage points, 95 % interval {low:+.1f} to {high:+.1f}"
+    points = f"{100 * found.difference:+.1f} percentage points, 95 % interval {low:+.1f} to {high:+.1f}".replace(
+        "-", "−"
+    )
     if low <= 0 <= high:
         return f"By {unit}: the two cannot be told apart on this ground ({other} minus {one}: {points})."
     better = other if low > 0 else one
