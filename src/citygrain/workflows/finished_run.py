@@ -115,8 +115,10 @@ def read_run(folder: Path) -> FinishedRun:
         assessment = json.loads((folder / "assessment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} cannot be read: {error}", wanted="the files of a finished run") from None
-    units = _units(folder, config, city, len(table.get("role", ())))
-    if not set(_COLUMNS) <= set(table) or units.shape != city.codes.shape or units.max() >= len(table["role"]):
+    count = len(table.get("role", ()))
+    units = _units(folder, config, city, count)
+    known = set(_COLUMNS) <= set(table) and units.shape == city.codes.shape
+    if not known or (units.max() + 1 != count and count != units.size):  # of pixels, the last may have no data
         raise InputError(f"the files in {folder} do not fit each other", wanted="those of one run", mend="run it again")
     return FinishedRun(folder, config, inputs, city, units, table, assessment)
 

@@ -1,6 +1,7 @@
 """All figures of a finished run as files for a paper: vector where the printer wants it, the same bytes each time."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from citygrain.report.html import RunRecord
 
-__all__ = ["KINDS", "write_run_figures"]
+__all__ = ["KINDS", "run_figures", "write_run_figures"]
 
 KINDS = {"svg": 200, "pdf": 200, "png": 300}
 """Formats, and the dots per inch of their pictures: those of a vector file need no more than the scene has."""
@@ -54,21 +55,32 @@ def write_run_figures(folder: Path, out: Path, *, kind: str = "svg") -> list[Pat
     """
     if kind not in KINDS:
         raise InputError(f"figure format {kind!r}", wanted=f"one of {', '.join(KINDS)}")
-    run = read_run(folder)
-    check_inputs(run)
+    figures = run_figures(folder)
     make_folder(out)
     written = []
-    for name, figure in _figures(run, run_record(run.config, folder)):
+    for name, figure in figures:
         written.append(out / f"{name}.{kind}")
         draw.save_figure(figure, written[-1], dpi=KINDS[kind])
     return written
 
 
-def _figures(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Figure"]]:
-    yield from _of_scene(run, record)
-    yield from _of_samples(run, record)
-    yield from _of_accuracy(run, record)
-    yield from _of_map(run, record)
+def run_figures(folder: Path) -> Iterator[tuple[str, "Figure"]]:
+    """Return name and figure of everything that a finished run has to show, drawn one at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder of the run.
+
+    Raises
+    ------
+    InputError
+        If the run is not finished, or its inputs have changed.
+    """
+    run = read_run(folder)
+    check_inputs(run)
+    record = run_record(run.config, folder)
+    return chain(_of_scene(run, record), _of_samples(run, record), _of_accuracy(run, record), _of_map(run, record))
 
 
 def _of_scene(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Figure"]]:

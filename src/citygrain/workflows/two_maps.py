@@ -24,7 +24,7 @@ from citygrain.samples.codes import code_table
 from citygrain.samples.reference import read_reference
 from citygrain.scene.codes import read_codes
 from citygrain.workflows.common_ground import Ground, common_legend, ground_of_files, ground_of_runs
-from citygrain.workflows.finished_run import read_run
+from citygrain.workflows.finished_run import FinishedRun, read_run
 from citygrain.workflows.parts import named_legend
 
 __all__ = ["compare_files", "compare_runs", "comparison_lines"]
@@ -65,7 +65,7 @@ def compare_runs(
     legend = common_legend(runs[0].city.legend, runs[1].city.legend, names)
     geobox = _same_grid(runs[0].city.geobox, runs[1].city.geobox, names)
     ground = ground_of_runs(*runs, legend, names, reference=reference)
-    about = {"paths": (first, second), "settings": _settings_that_differ(*(run.config.model_dump() for run in runs))}
+    about = {"paths": (first, second), "settings": _settings_that_differ(*map(_settings, runs))}
     codes = runs[0].city.codes.values, runs[1].city.codes.values
     return _compare(names, codes, legend, geobox, ground, about=about, out=out, kind=kind, seed=seed)
 
@@ -284,6 +284,18 @@ def _settings_that_differ(first: Mapping[str, Any], second: Mapping[str, Any]) -
         for key in dict.fromkeys([*one, *other])
         if one.get(key) != other.get(key)
     ]
+
+
+def _settings(run: FinishedRun) -> dict[str, Any]:
+    """Return a run's configuration, with what its files hold in place of where they lay."""
+    settings = run.config.model_dump()
+    marks = {path: mark[:12] for path, mark in run.inputs.items()}
+    scene = [marks.get(str(path), str(path)) for path in run.config.scene.paths]
+    settings["scene"] = {k: v for k, v in settings["scene"].items() if k not in ("path", "dates")} | {"content": scene}
+    reference = settings["reference"]
+    reference["content"] = marks.get(str(reference["path"]), reference.pop("path"))
+    reference.pop("path", None)
+    return settings
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
