@@ -137,7 +137,7 @@ def _rows(count: int, each: float, around: float) -> tuple[Figure, Axes]:
 
 def _say(axes: Axes, value: float, place: float, text: str) -> None:
     axes.annotate(
-        text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=7.5, color=INK, zorder=5
+        text, (value, place), (6, 0), textcoords="offset points", va="center", fontsize=7.5, color=INK, zorder=5
     )
 
 

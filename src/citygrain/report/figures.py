@@ -39,6 +39,7 @@ from citygrain.report.reliability import figure_reliability
 from citygrain.report.style import encode_figure, new_figure, save_figure, styled
 
 __all__ = [
+    "Figure",
     "encode_figure",
     "false_color_bands",
     "figure_area_bars",

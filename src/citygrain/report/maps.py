@@ -316,10 +316,10 @@ def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | N
 def draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
     """Name colours below the figure, in as many columns as the names leave room for."""
     patches, names = _keys(entries)
-    room = 10.8 * figure.get_figwidth()  # letters
-    if sum(len(name) + 5.5 for name in names) > 1.1 * room:
+    room = 12.5 * figure.get_figwidth()  # letters; a swatch and a gap take as much as eight
+    if sum(len(name) + 8 for name in names) > room:
         longest = max(len(name) for name in names)
-        rows = -(-len(names) // max(1, int(room / (longest + 5))))
+        rows = -(-len(names) // max(1, int(room / (longest + 8))))
         columns = -(-len(names) // rows)
     else:
         columns = max(1, len(names))

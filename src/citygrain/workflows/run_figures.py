@@ -21,8 +21,6 @@ from citygrain.workflows.city_map import run_record
 from citygrain.workflows.finished_run import FinishedRun, check_inputs, read_run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from citygrain.report.html import RunRecord
 
 __all__ = ["KINDS", "run_figures", "write_run_figures"]
@@ -64,7 +62,7 @@ def write_run_figures(folder: Path, out: Path, *, kind: str = "svg") -> list[Pat
     return written
 
 
-def run_figures(folder: Path) -> Iterator[tuple[str, "Figure"]]:
+def run_figures(folder: Path) -> Iterator[tuple[str, draw.Figure]]:
     """Return name and figure of everything that a finished run has to show, drawn one at a time.
 
     Parameters
@@ -83,7 +81,7 @@ def run_figures(folder: Path) -> Iterator[tuple[str, "Figure"]]:
     return chain(_of_scene(run, record), _of_samples(run, record), _of_accuracy(run, record), _of_map(run, record))
 
 
-def _of_scene(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Figure"]]:
+def _of_scene(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, draw.Figure]]:
     scene, indices = record.scene, run.config.features.indices
     yield "scene", draw.figure_composite(scene)
     false = draw.false_color_bands(scene)
@@ -98,7 +96,7 @@ def _of_scene(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Fig
         yield "segments_detail", draw.figure_segments(scene, record.segments, crop=window)
 
 
-def _of_samples(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Figure"]]:
+def _of_samples(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, draw.Figure]]:
     legend, role, y = record.legend, run.table["role"], run.table["y"]
     words = {"training": "train", "validation": "valid", "test": "test", "left out": "unused"}
     counts = {
@@ -115,7 +113,7 @@ def _of_samples(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "F
         yield "learning_curves", draw.figure_learning_curves(record.history)
 
 
-def _of_accuracy(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Figure"]]:
+def _of_accuracy(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, draw.Figure]]:
     held_out = record.assessment[record.unit]
     matrix = Assessment.from_dict(held_out, record.legend).matrix
     yield "confusion", draw.figure_confusion(matrix, record.legend)
@@ -126,7 +124,7 @@ def _of_accuracy(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "
     yield "reliability", draw.figure_reliability(reliability_bins(sure, right), unit=record.unit)
 
 
-def _of_map(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, "Figure"]]:
+def _of_map(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, draw.Figure]]:
     geobox, legend = record.scene.odc.geobox, record.legend
     yield "map", draw.figure_map(record.map_codes, legend, geobox)
     beside = {"Reference": record.reference_pixel, "Map": record.map_codes}
