@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from citygrain.errors import InputError
+from citygrain.workflows.city_map import run_city_map
 from citygrain.workflows.finished_run import check_inputs, read_manifest, read_run
 
 
@@ -21,6 +22,22 @@ def test_it_agrees_with_its_own_assessment(finished_runs: Path) -> None:
     assert right.mean() == pytest.approx(held_out["overall_accuracy"])
     assert run.noun == "superpixel"
     check_inputs(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "cell"), [("cells", 40), ("pixels", 100)])
+def test_cells_and_pixels_agree_with_their_assessment(
+    finished_runs: Path, tmp_path: Path, kind: str, cell: int
+) -> None:
+    config = read_manifest(finished_runs / "a")[0]
+    units = config.units.model_copy(update={"kind": kind, "cell": cell})
+    samples = config.samples.model_copy(update={"window": 4})
+    run_city_map(config.model_copy(update={"units": units, "samples": samples}), tmp_path, until="assess")
+    run = read_run(tmp_path)
+    rows = run.tested & (run.table["y"] > 0)
+    right = run.of_units(run.city.codes.values)[rows] == run.table["y"][rows]
+    assert rows.sum() == run.assessment[run.noun]["count"]
+    assert right.mean() == pytest.approx(run.assessment[run.noun]["overall_accuracy"])
 
 
 @pytest.mark.slow

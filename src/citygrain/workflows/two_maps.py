@@ -293,8 +293,8 @@ def _settings(run: FinishedRun) -> dict[str, Any]:
     scene = [marks.get(str(path), str(path)) for path in run.config.scene.paths]
     settings["scene"] = {k: v for k, v in settings["scene"].items() if k not in ("path", "dates")} | {"content": scene}
     reference = settings["reference"]
-    reference["content"] = marks.get(str(reference["path"]), reference.pop("path"))
-    reference.pop("path", None)
+    path = str(reference.pop("path"))
+    reference["content"] = marks.get(path, path)
     return settings
 
 
