@@ -59,6 +59,14 @@ def test_a_reference_tells_which_is_right(maps: tuple[Path, Path, Path], tmp_pat
     assert any("Land -> Water: 1.2 ha" in line for line in comparison_lines(found))
 
 
+def test_values_are_those_that_the_user_names(tmp_path: Path) -> None:
+    """Value 0 is a class where it is named, and two values may be one class."""
+    first = write(tmp_path / "a.tif", np.zeros((30, 40)))
+    second = write(tmp_path / "b.tif", np.arange(1200).reshape(30, 40) % 3)
+    found = compare_files(first, second, tmp_path / "out", classes={"0": "Water", "1": "Land", "2": "Land"})
+    assert [(c["from"], c["to"], c["pixels"]) for c in found["change"]["changes"]] == [("Water", "Land", 800)]
+
+
 def test_a_map_and_itself_are_the_same(maps: tuple[Path, Path, Path], tmp_path: Path) -> None:
     found = compare_files(maps[0], maps[0], tmp_path, reference=maps[2], classes=CLASSES)
     assert found["change"]["share"] == 0 and found["change"]["changes"] == []
@@ -71,7 +79,7 @@ def test_what_cannot_be_compared(maps: tuple[Path, Path, Path], tmp_path: Path) 
     other = write(tmp_path / "coarse.tif", np.ones((15, 20)), coarse)
     with pytest.raises(InputError, match=r"40 x 30 pixels of 10 .* coarse has 20 x 15 pixels of 20 .*wanted: the same"):
         compare_files(maps[0], other, tmp_path / "out", classes=CLASSES)
-    with pytest.raises(InputError, match=r"codes \[2\]"):
+    with pytest.raises(InputError, match=r"map\.tif holds 2 \(120 pixels\), which no class has"):
         compare_files(*maps[:2], tmp_path / "out", classes={"1": "Land"})
     empty = write(tmp_path / "empty.tif", np.zeros((30, 40)))
     with pytest.raises(InputError, match="no pixel has a class in both maps"):
