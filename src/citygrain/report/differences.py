@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.report.display import Codes, furnish_map, thin
-from citygrain.report.maps import draw_legend, map_page
+from citygrain.report.maps import draw_legend, legend_height, map_page
 from citygrain.report.style import INK, PALE, TRIO, styled
 
 __all__ = ["figure_changes", "figure_right_where"]
@@ -66,7 +66,7 @@ def figure_changes(
     rest = order[len(CHANGE_COLORS) :]
     if rest.size:
         entries.append((f"{len(rest)} other changes ({_share(counts[rest].sum(), total)})", _OTHER))
-    figure = map_page(first.shape, under=0.75)
+    figure = map_page(first.shape, under=0.25 + legend_height(entries))
     _paint(figure, layers, geobox)
     figure.axes[0].set_title(f"{names[0]} → {names[1]}: they differ at {_share(counts.sum(), total)} of pixels")
     draw_legend(figure, entries)
@@ -102,10 +102,11 @@ def figure_right_where(
         (known & ~one & ~other, _BOTH_WRONG, "both wrong"),
     ]
     total = max(int(known.sum()), 1)
-    figure = map_page(first.shape, under=0.5)
-    _paint(figure, [(mask, color) for mask, color, _ in parts], geobox)
     entries = [(f"{name} ({_share(mask.sum(), total)})", color) for mask, color, name in parts]
-    draw_legend(figure, [*entries, ("not judged", "#ffffff")])
+    entries.append(("not judged", "#ffffff"))
+    figure = map_page(first.shape, under=legend_height(entries))
+    _paint(figure, [(mask, color) for mask, color, _ in parts], geobox)
+    draw_legend(figure, entries)
     return figure
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "figure_maps",
     "figure_segments",
     "figure_sweep",
+    "legend_height",
     "map_page",
     "middle_window",
 ]
@@ -170,9 +171,10 @@ def figure_map(codes: Codes, legend: Legend, geobox: GeoBox | None = None) -> Fi
         Geometry, for scale bar and north arrow.
     """
     present = np.bincount(codes.ravel(), minlength=256) > 0
-    figure = map_page(codes.shape, under=0.45)
+    entries = [(c.name, c.color) for c in legend if present[c.code]]
+    figure = map_page(codes.shape, under=legend_height(entries))
     _show(figure.add_subplot(), color_codes(thin(codes), legend), geobox)
-    draw_legend(figure, [(c.name, c.color) for c in legend if present[c.code]])
+    draw_legend(figure, entries)
     return figure
 
 
@@ -201,19 +203,21 @@ def figure_maps(
     shape = next(iter(panels.values())).shape
     across = min(count, 3)
     down = -(-count // across)
-    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + 0.45)
+    entries = [(c.name, c.color) for c in legend]
+    if difference is not None:
+        entries += [("the two differ", WRONG), ("the two agree", PALE)]
+    below = legend_height(entries, _WIDTH * 1.35)
+    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + below)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, codes) in zip(grid, panels.items(), strict=False):
         _show(axes, color_codes(thin(codes, 700), legend), geobox)
         axes.set_title(title)
-    entries = [(c.name, c.color) for c in legend]
     if difference is not None:
         one, other = (panels[title] for title in difference)
         both = (one > 0) & (other > 0)
         share = float((one != other)[both].mean()) if both.any() else 0.0
         _show(grid[count - 1], _difference(thin(one, 700), thin(other, 700)), geobox)
         grid[count - 1].set_title(f"They differ at {100 * share:.1f} % of pixels")
-        entries += [("the two differ", WRONG), ("the two agree", PALE)]
     for axes in grid[count:]:
         axes.set_axis_off()
     draw_legend(figure, entries)
@@ -280,7 +284,9 @@ def figure_errors(codes: Codes, reference: Codes, split: npt.NDArray[np.uint8], 
     geobox : GeoBox, optional
         Geometry, for scale bar and north arrow.
     """
-    figure = map_page(codes.shape, under=0.45)
+    names = [("test: agrees with the reference", RIGHT), ("test: disagrees", WRONG), ("training", PALE)]
+    entries = [*names, ("not used", "#ffffff")]
+    figure = map_page(codes.shape, under=legend_height(entries))
     mapped, wanted, part = (thin(raster) for raster in (codes, reference, split))
     judged = (part == 2) & (mapped > 0) & (wanted > 0)
     picture = np.full((*mapped.shape, 3), 255, np.uint8)
@@ -291,8 +297,7 @@ def figure_errors(codes: Codes, reference: Codes, split: npt.NDArray[np.uint8], 
     ):
         picture[mask] = _bytes(color)
     _show(figure.add_subplot(), picture, geobox)
-    names = [("test: agrees with the reference", RIGHT), ("test: disagrees", WRONG), ("training", PALE)]
-    draw_legend(figure, [*names, ("not used", "#ffffff")])
+    draw_legend(figure, entries)
     return figure
 
 
@@ -316,14 +321,21 @@ def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | N
 def draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
     """Name colours below the figure, in as many columns as the names leave room for."""
     patches, names = _keys(entries)
-    room = 12.5 * figure.get_figwidth()  # letters; a swatch and a gap take as much as eight
-    if sum(len(name) + 8 for name in names) > room:
-        longest = max(len(name) for name in names)
-        rows = -(-len(names) // max(1, int(room / (longest + 8))))
-        columns = -(-len(names) // rows)
-    else:
-        columns = max(1, len(names))
+    columns = _columns(names, figure.get_figwidth())
     figure.legend(patches, names, loc="outside lower center", ncols=columns, labelcolor=INK, columnspacing=1.6)
+
+
+def legend_height(entries: Sequence[tuple[str, str]], width: float = _WIDTH) -> float:
+    """Return the inches that `draw_legend` needs below a figure of `width` inches."""
+    return 0.27 + 0.18 * -(-len(entries) // _columns([name for name, _ in entries], width))
+
+
+def _columns(names: Sequence[str], width: float) -> int:
+    room = 12.5 * width  # letters; a swatch and a gap take as much as eight
+    if sum(len(name) + 8 for name in names) <= room:
+        return max(1, len(names))
+    rows = -(-len(names) // max(1, int(room / (max(len(name) for name in names) + 8))))
+    return -(-len(names) // rows)
 
 
 def _keys(entries: Sequence[tuple[str, str]]) -> tuple[list[Patch], list[str]]:
