@@ -178,8 +178,12 @@ def test_look_features_segment(citygrain: Command, world: Path, tmp_path: Path) 
     about = citygrain("look", world / "scene.tif", "--out", tmp_path / "look.png", "--json")
     assert len(json.loads(about.stdout)["bands"]) == 10
     formula = "NDVI,(nir-red)/(nir+red),max(red,nir)"
-    result = citygrain("features", world / "scene.tif", "--indices", formula, "--out", tmp_path / "f.tif")
+    drawn = tmp_path / "f.svg"
+    result = citygrain(
+        "features", world / "scene.tif", "--indices", formula, "--out", tmp_path / "f.tif", "--figure", drawn
+    )
     assert result.returncode == 0, result.stderr
+    assert "(nir-red)/(nir+red)</text>" in drawn.read_text(encoding="utf-8")
     with rasterio.open(tmp_path / "f.tif") as file:
         ndvi, same, _ = file.read()
         assert file.descriptions[0] == "NDVI"
@@ -243,7 +247,20 @@ def test_matlab_export(citygrain: Command, world: Path, tmp_path: Path) -> None:
 
 def test_help_shows_an_example_of_every_command(citygrain: Command) -> None:
     listed = citygrain("--help").stdout
-    for name in ("look", "features", "segment", "sample", "train", "map", "assess", "report", "run", "demo"):
+    for name in (
+        "look",
+        "features",
+        "segment",
+        "sample",
+        "train",
+        "map",
+        "assess",
+        "report",
+        "run",
+        "demo",
+        "figures",
+        "compare",
+    ):
         assert name in listed
         assert "Example: citygrain " + name in citygrain(name, "--help").stdout
 

@@ -56,12 +56,12 @@ def test_train_and_assess_a_model(citygrain: Command, tmp_path: Path) -> None:
                                    "--sensors", "s1,s2", "--out", model)  # fmt: skip
     assert (code, errors) == (0, "") and "68 samples" in said
     code, said, _ = citygrain("assess", "--model", model, "--samples", tmp_path / "b.h5", "--by-group",
-                              "--out", tmp_path / "as")  # fmt: skip
+                              "--out", tmp_path / "as", "--format", "svg")  # fmt: skip
     assert code == 0 and "no groups" in said and "OAbu" in said and "[95 % interval], drawn from rows" in said
     figures = json.loads((tmp_path / "as/assessment.json").read_text())
     code, said, _ = citygrain("assess", "--model", model, "--samples", tmp_path / "b.h5", "--json")
     assert json.loads(said) == figures and figures["confusion"]["rows"] == "map"
-    assert (tmp_path / "as/confusion.png").is_file() and (tmp_path / "as/confusion.csv").is_file()
+    assert (tmp_path / "as/confusion.svg").is_file() and (tmp_path / "as/confusion.csv").is_file()
 
 
 @pytest.mark.slow
@@ -70,8 +70,9 @@ def test_benchmark_prints_its_table(citygrain: Command, tmp_path: Path) -> None:
     arguments = ("benchmark", tmp_path / "a.h5", "--models", "forest", "--split", "random", "--out", tmp_path / "out")
     code, said, errors = citygrain(*arguments)
     assert (code, errors) == (0, "") and "split random" in said and "split group" in said and "Optimistic" in said
-    code, said, _ = citygrain(*arguments, "--json")
+    code, said, _ = citygrain(*arguments, "--json", "--format", "pdf")
     assert json.loads(said) == json.loads((tmp_path / "out/table.json").read_text())
+    assert (tmp_path / "out/matrices.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_mistake_is_one_line(citygrain: Command, tmp_path: Path) -> None:

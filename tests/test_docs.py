@@ -4,7 +4,7 @@ A block is run as it stands, with economies: networks train for one or two epoch
 a smaller city with a forest, of a comparison of all models one is run, and a ResNet-50 beside other models is left out.
 ``CITYGRAIN_DOCS=full`` does without them. Numbers in printed output are compared as shapes, since the last digits
 differ between machines. Pictures that the pages draw land in ``runs/docs``;
-``CITYGRAIN_DOCS=full make docs && cp runs/docs/* docs/images`` renews those of the pages.
+``CITYGRAIN_DOCS=full make docs && cp -r runs/docs/* docs/images`` renews those of the pages.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ FIRST = [ROOT / "docs/tutorial.md", ROOT / "README.md"]  # they make the runs th
 PAGES = [*FIRST, *sorted(set((ROOT / "docs").glob("*.md")) - set(FIRST))]
 FULL = os.environ.get("CITYGRAIN_DOCS") == "full"
 QUICK_DEMO = "" if FULL else " --model forest --size 512"
+GALLERY_LARGEST = 150_000  # bytes
 REAL = "examples/aberystwyth.toml"
 SET_UP = ("git clone ", "cd citygrain", "make ", "cp runs/docs/")  # lines that are looked at, not run
 
@@ -148,7 +149,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     shutil.copytree(ROOT / "examples", folder / "examples")
     for path in (folder / "examples").glob("*.toml"):
         path.write_text(path.read_text(encoding="utf-8") if FULL else thrifty(path.read_text(encoding="utf-8")))
-    (folder / "images").mkdir()
+    (folder / "images/gallery").mkdir(parents=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return World(folder, {**os.environ, "PATH": path, "COLUMNS": "120"})
 
@@ -202,6 +203,23 @@ def keep_pictures(folder: Path) -> None:
                 few = small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
                 few.save(target / path.name, optimize=True)
         path.unlink()
+    for path in sorted((folder / "gallery").iterdir()):
+        (target / "gallery").mkdir(exist_ok=True)
+        shrink(path, target / "gallery" / path.name)
+        path.unlink()
+
+
+def shrink(path: Path, target: Path) -> None:
+    """Keep a picture of the gallery in at most 860 pixels and 150 kB: fewer colours, more compression."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((860, 860), Image.Resampling.LANCZOS)
+    small.save(target, optimize=True, quality=85)
+    for quality, colors in ((75, 256), (65, 128), (55, 64), (45, 32)):
+        if target.stat().st_size <= GALLERY_LARGEST:
+            return
+        few = small if path.suffix == ".jpg" else small.quantize(colors, dither=Image.Dither.NONE)
+        few.save(target, optimize=True, quality=quality)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -223,11 +241,14 @@ def slug(heading: str) -> str:
 
 
 def test_pictures_are_used_and_small() -> None:
-    pictures = sorted((ROOT / "docs/images").glob("*"))
+    folder = ROOT / "docs/images"
+    pictures = sorted(path for path in folder.rglob("*") if path.is_file())
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert pictures
-    assert [path.name for path in pictures if f"images/{path.name})" not in text] == []
-    assert sum(path.stat().st_size for path in pictures) < 4_000_000
+    assert [path.name for path in pictures if f"images/{path.relative_to(folder)})" not in text] == []
+    gallery = [path.stat().st_size for path in pictures if path.parent.name == "gallery"]
+    assert max(gallery) <= GALLERY_LARGEST and sum(gallery) <= 2_500_000
+    assert sum(path.stat().st_size for path in pictures) - sum(gallery) < 4_000_000
 
 
 def test_printed_parameter_counts_are_those_of_the_code() -> None:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from odc.geo.geobox import GeoBox
 from PIL import Image
 
+from citygrain.accuracy.reliability import reliability_bins
 from citygrain.errors import InputError, OutputError
 from citygrain.legend import LCZ, URBAN, Legend
 from citygrain.report import style
@@ -20,17 +21,24 @@ from citygrain.report.charts import _bins
 from citygrain.report.display import draw_outlines, furnish_map, natural_bands, pixel_metres, thin
 from citygrain.report.figures import (
     encode_figure,
+    figure_area_bars,
+    figure_balance,
+    figure_changes,
     figure_class_bars,
     figure_composite,
     figure_confidence,
     figure_confusion,
     figure_errors,
     figure_histograms,
+    figure_index_maps,
     figure_learning_curves,
     figure_look,
     figure_map,
     figure_maps,
     figure_patches,
+    figure_reliability,
+    figure_right_where,
+    figure_sample_counts,
     figure_segments,
     figure_sweep,
     figure_times,
@@ -60,6 +68,13 @@ def every_figure(run):
         "errors": lambda: figure_errors(run.map_codes, run.reference_pixel, run.split, geobox),
         "confusion": lambda: figure_confusion(held_out["confusion"]["matrix"], run.legend),
         "bars": lambda: figure_class_bars(held_out["per_class"]),
+        "balance": lambda: figure_balance({"Urban": 9, "Crop": 4}, {"Urban": 5, "Crop": 5}, run.legend),
+        "samples": lambda: figure_sample_counts({"training": {"Urban": 9}, "test": {"Crop": 4}}, run.legend),
+        "areas": lambda: figure_area_bars([{"name": "Urban", "area": 9.0, "low": 8.0, "high": 11.0}], run.legend),
+        "changes": lambda: figure_changes(run.reference_unit, run.map_codes, run.legend, geobox),
+        "right where": lambda: figure_right_where(run.map_codes, run.reference_unit, run.reference_pixel, geobox),
+        "indices": lambda: figure_index_maps(run.scene, ("B02", "B03")),
+        "reliability": lambda: figure_reliability(reliability_bins([0.5, 0.9], [True, False])),
         "curves": lambda: figure_learning_curves(run.history),
         "patches": lambda: figure_patches(run.patches),
         "times": lambda: figure_times(run.steps),
@@ -108,6 +123,44 @@ def test_files_are_whole_and_repeatable(run, tmp_path, ending):
         save_figure(figure_times(run.steps), tmp_path / f"{name}.{ending}")
     assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.{ending}", f"b.{ending}"]
+
+
+def test_vector_files_keep_letters_as_letters_and_escape_them(run):
+    legend = Legend.from_names({1: "<script>&", 2: "Wasser"})
+    codes = np.array([[1, 2]] * 2, np.uint8).repeat(30, 0).repeat(30, 1)
+    geobox = GeoBox.from_bbox((0, 0, 600, 600), "EPSG:32633", resolution=10)
+    svg = encode_figure(figure_map(codes, legend, geobox), "svg").decode()
+    assert ">&lt;script&gt;&amp;</text>" in svg
+    assert "<script" not in svg
+    for word in ("Wasser", "100 m", "N"):
+        assert f">{word}</text>" in svg
+    assert "'DejaVu Sans', Verdana, sans-serif" in svg
+    assert svg.count("<image") == 1  # the map is a picture, all else is drawn
+    assert "<dc:date>" not in svg
+    pdf = encode_figure(figure_map(codes, legend, geobox), "pdf")
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+
+
+def test_every_map_has_a_scale_bar_and_a_north_arrow(run):
+    maps = (
+        "composite",
+        "segments",
+        "sweep",
+        "map",
+        "maps",
+        "confidence",
+        "errors",
+        "changes",
+        "right where",
+        "indices",
+    )
+    for name, draw in every_figure(run).items():
+        if name in maps:
+            panels = [axes for axes in draw().axes if axes.images]
+            for axes in panels:
+                words = {text.get_text() for text in axes.texts}
+                assert "N" in words and any(word.endswith(" m") for word in words), name
 
 
 def test_files_that_cannot_be(run, tmp_path):

@@ -56,6 +56,18 @@ def test_a_class_without_reference_is_grey() -> None:
     assert np.isnan(shown[:, 1]).all() and np.isfinite(shown[:, [0, 2]]).all()
 
 
+def test_the_share_of_the_map_class_in_words_and_colour() -> None:
+    matrix = np.array([[30, 10, 0, 0], [0, 0, 0, 0], [1, 0, 3, 0], [0, 0, 0, 5]])
+    figure = figure_matrices({"a": Assessment(matrix, URBAN)}, per="map", counts=False, unit="pixel")
+    axes, bar = figure.axes
+    assert cells(axes) == {(0, 0): 75, (0, 1): 25, (2, 0): 25, (2, 2): 75, (3, 3): 100}
+    shown = np.ma.filled(axes.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_allclose(shown[0], [75, 25, 0, 0])
+    assert np.isnan(shown[1]).all()  # never mapped
+    assert bar.get_ylabel() == "per cent of the map class"
+    assert any("49 pixels" in text.get_text() for text in axes.texts)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
 def test_panels_and_one_colour_bar(count: int) -> None:
     result = Assessment(np.eye(4, dtype=np.int64), URBAN)

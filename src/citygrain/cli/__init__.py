@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import jobs, lcz, learning, looking, mapping, patches, shelf
+from citygrain.cli import finished, jobs, lcz, learning, looking, mapping, patches, shelf
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -72,3 +72,7 @@ app.command(
 app.command("areas", epilog="Example: citygrain areas training.kmz --scene s2.tif --out areas.png")(lcz.areas)
 app.command("recode", epilog="Example: citygrain recode lcz.tif --to wrf51 --out lcz_wrf.tif")(lcz.recode)
 app.command("report", epilog="Example: citygrain report runs/aberystwyth")(jobs.report)
+app.command("figures", epilog="Example: citygrain figures runs/aberystwyth --format svg --out figures")(
+    finished.figures
+)
+app.command("compare", epilog="Example: citygrain compare runs/forest runs/cnn --out runs/compare")(finished.compare)

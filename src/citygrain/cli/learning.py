@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from citygrain.cli.console import console, show_progress, show_steps
-from citygrain.cli.options import JsonOption, OutOption, RecipeOption, configuration, pairs
+from citygrain.cli.options import FormatOption, JsonOption, OutOption, RecipeOption, configuration, pairs
 from citygrain.cli.patches import (
     AnyModelOption,
     ChannelsOption,
@@ -88,6 +88,8 @@ def assess(
     split: Annotated[str | None, typer.Option(help="Only these of the patches: test, validation, train.")] = None,
     by_group: Annotated[bool, typer.Option("--by-group", help="Each city, polygon or block by itself, too.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for figures, matrix and JSON.")] = None,
+    *,
+    kind: FormatOption = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Compare a map with a reference, or a model's answers with labelled patches: matrix, accuracies, F1."""
@@ -113,7 +115,7 @@ def assess(
     if out is not None:
         from citygrain.workflows.comparing import write_assessment
 
-        write_assessment(out, figures, result, name=str(mapped or model))
+        write_assessment(out, figures, result, name=str(mapped or model), kind=kind)
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
         return

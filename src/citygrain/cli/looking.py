@@ -125,6 +125,7 @@ def features(
     scale: ScaleOption = None,
     sensor: SensorOption = "sentinel-2",
     digital_numbers: RawOption = False,
+    figure: Annotated[Path | None, typer.Option("--figure", help="Draw them as maps, too: indices.svg")] = None,
 ) -> None:
     """Compute spectral indices and band maths into a GeoTIFF."""
     from citygrain.features.stack import compute_features
@@ -134,6 +135,11 @@ def features(
     stack = compute_features(read_image(scene, bands, scale, sensor, digital_numbers), names)
     write_cog(out, stack.values, stack.odc.geobox, nodata=float("nan"), band_names=names)
     console.print(f"{out}: {', '.join(names)}")
+    if figure is not None:
+        from citygrain.report.figures import figure_index_maps, save_figure
+
+        save_figure(figure_index_maps(stack), figure)
+        console.print(f"{figure}", markup=False)
 
 
 def segment(

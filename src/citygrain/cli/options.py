@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INDICES",
     "BandsOption",
+    "FormatOption",
     "IndicesOption",
     "JsonOption",
     "ModelOption",
@@ -41,6 +42,9 @@ SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat
 RawOption = Annotated[bool, typer.Option("--digital-numbers", help="The values are no reflectance; do not check them.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+FormatOption = Annotated[
+    Literal["svg", "pdf", "png"], typer.Option("--format", help="Of the figures; svg and pdf are vector files.")
+]
 IndicesOption = Annotated[str, typer.Option("--indices", help="Indices or band maths, separated by commas.")]
 ModelOption = Annotated[Literal["forest", "mlp", "cnn"], typer.Option("--model", help="The classifier.")]
 RecipeOption = Annotated[

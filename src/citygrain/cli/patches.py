@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from citygrain.cli.console import console, show_steps
-from citygrain.cli.options import JsonOption, OutOption, RecipeOption, listed, pairs
+from citygrain.cli.options import FormatOption, JsonOption, OutOption, RecipeOption, listed, pairs
 from citygrain.cli.shelf import model_cache
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def benchmark(
     settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other splits and trainings.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
+    kind: FormatOption = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Train and score several models on the same patches: one table, the matrices side by side, a report."""
@@ -92,13 +93,13 @@ def benchmark(
         cache=model_cache(),
     )
     with show_steps() as (observer, progress):
-        table = run_benchmark(plan, out, fresh=fresh, observer=observer, progress=progress)
+        table = run_benchmark(plan, out, fresh=fresh, kind=kind, observer=observer, progress=progress)
     if as_json:
         typer.echo(json.dumps(table, indent=1))
         return
     for line in table_lines(table):
         console.print(line, markup=False)
-    console.print(f"table {out / 'table.csv'}, matrices {out / 'matrices.png'}, report {out / 'report.html'}")
+    console.print(f"table {out / 'table.csv'}, matrices {out / f'matrices.{kind}'}, report {out / 'report.html'}")
 
 
 def recipe_settings(settings: list[str] | None) -> dict[str, object]:

@@ -223,7 +223,7 @@ def figure_patches(samples: Samples, *, bands: Sequence[str] | None = None, per_
     bands : sequence of str, optional
         Features for red, green and blue; the natural colours where they are there.
     per_class : int
-        Patches shown of each class, the first ones.
+        Most patches shown of each class, the first ones.
 
     Raises
     ------
@@ -236,6 +236,7 @@ def figure_patches(samples: Samples, *, bands: Sequence[str] | None = None, per_
     chosen = tuple(bands) if bands else natural_bands(names.assign_coords(band=list(samples.features)))
     rows = [np.flatnonzero(samples.y == c.code)[:per_class] for c in samples.legend]
     picked = samples.select(chosen)
+    per_class = max([1, *map(len, rows)])
     every = np.concatenate(rows)
     side = picked.x.shape[2]
     strip = np.moveaxis(np.asarray(picked.x[:])[every], 1, 0).reshape(3, -1, picked.x.shape[3])

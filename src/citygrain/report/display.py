@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import Stroke, withStroke
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
@@ -216,20 +216,16 @@ def furnish_map(axes: Axes, shape: tuple[int, int], geobox: GeoBox | None, *, pa
         [left, left + span], [bottom, bottom], color="#111111", linewidth=2.2, solid_capstyle="butt", path_effects=halo
     )
     text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    axes.text(left + span / 2, bottom - 0.012 * shape[0], text, ha="center", va="bottom", fontsize=8, path_effects=halo)
-    axes.annotate(
-        "N",
-        xy=(0.96, 0.98),
-        xytext=(0, -21),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="center",
-        fontsize=8,
-        fontweight="bold",
-        arrowprops={"arrowstyle": "-|>", "color": "#111111", "lw": 1.2, "path_effects": halo, "shrinkB": 0},
-        path_effects=halo,
-    )
+    _haloed(axes, text, xy=(left + span / 2, bottom - 0.012 * shape[0]), ha="center", va="bottom", fontsize=8)
+    arrow = {"arrowstyle": "-|>", "color": "#111111", "lw": 1.2, "path_effects": halo, "shrinkB": 0}
+    north: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontweight": "bold"}
+    _haloed(axes, "N", xy=(0.96, 0.98), xytext=(0, -21), ha="center", va="center", fontsize=8, arrow=arrow, **north)
+
+
+def _haloed(axes: Axes, text: str, *, arrow: dict[str, Any] | None = None, **where: Any) -> None:
+    """Write text over a copy with a white rim: the rim is drawn, and the text stays text in vector files."""
+    axes.annotate(text, arrowprops=arrow, zorder=4, **where)
+    axes.annotate(text, path_effects=[Stroke(linewidth=2.6, foreground="white")], zorder=3.5, **where)
 
 
 def _round_length(metres: float) -> float:

@@ -1,7 +1,7 @@
 """Every figure of the project in one place: each takes values and returns a ``Figure``; nothing is shown.
 
-Maps are drawn in `maps`, patches in `patches`, matrices side by side in `matrices`, the rest in `charts`; what joins
-them is here.
+Maps are drawn in `maps`, indices in `indices`, two maps in `differences`, patches in `patches`, matrices side by side
+in `matrices`, bars by class in `bars`, calibration in `reliability`, the rest in `charts`; what joins them is here.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import xarray as xr
 from matplotlib.figure import Figure
 
+from citygrain.report.bars import figure_area_bars, figure_balance, figure_sample_counts
 from citygrain.report.charts import (
     draw_histograms,
     figure_class_bars,
@@ -18,7 +19,9 @@ from citygrain.report.charts import (
     figure_patches,
     figure_times,
 )
+from citygrain.report.differences import figure_changes, figure_right_where
 from citygrain.report.display import false_color_bands, natural_bands, rgb_image
+from citygrain.report.indices import figure_index_maps
 from citygrain.report.maps import (
     draw_composite,
     figure_composite,
@@ -32,16 +35,23 @@ from citygrain.report.maps import (
 )
 from citygrain.report.matrices import figure_matrices
 from citygrain.report.patches import figure_patch_sheet, figure_radar_sheet
+from citygrain.report.reliability import figure_reliability
 from citygrain.report.style import encode_figure, new_figure, save_figure, styled
 
 __all__ = [
+    "Figure",
     "encode_figure",
+    "false_color_bands",
+    "figure_area_bars",
+    "figure_balance",
+    "figure_changes",
     "figure_class_bars",
     "figure_composite",
     "figure_confidence",
     "figure_confusion",
     "figure_errors",
     "figure_histograms",
+    "figure_index_maps",
     "figure_learning_curves",
     "figure_legend",
     "figure_look",
@@ -51,6 +61,9 @@ __all__ = [
     "figure_patch_sheet",
     "figure_patches",
     "figure_radar_sheet",
+    "figure_reliability",
+    "figure_right_where",
+    "figure_sample_counts",
     "figure_segments",
     "figure_sweep",
     "figure_times",

@@ -28,6 +28,8 @@ from citygrain.report.style import INK, PALE, RIGHT, SEQUENTIAL, WRONG, new_figu
 from citygrain.tiles import Tile
 
 __all__ = [
+    "draw_composite",
+    "draw_legend",
     "figure_composite",
     "figure_confidence",
     "figure_errors",
@@ -36,6 +38,9 @@ __all__ = [
     "figure_maps",
     "figure_segments",
     "figure_sweep",
+    "legend_height",
+    "map_page",
+    "middle_window",
 ]
 
 Labels = npt.NDArray[np.integer[Any]]
@@ -58,7 +63,7 @@ def figure_composite(
         Percentiles that become black and white.
     """
     chosen = tuple(bands) if bands else natural_bands(scene)
-    figure = _page(scene.shape[1:], under=0.3)
+    figure = map_page(scene.shape[1:], under=0.3)
     axes = figure.add_subplot()
     draw_composite(axes, scene, chosen, percentiles)
     return figure
@@ -102,7 +107,7 @@ def figure_segments(
     """
     chosen = tuple(bands) if bands else natural_bands(scene)
     picture = _outlined(scene, labels, chosen, crop)
-    figure = _page(picture.shape[:2], under=0.05, width=width)
+    figure = map_page(picture.shape[:2], under=0.05, width=width)
     axes = figure.add_subplot()
     _show(axes, picture, scene.odc.geobox, part=crop)
     if mark is not None:
@@ -166,9 +171,10 @@ def figure_map(codes: Codes, legend: Legend, geobox: GeoBox | None = None) -> Fi
         Geometry, for scale bar and north arrow.
     """
     present = np.bincount(codes.ravel(), minlength=256) > 0
-    figure = _page(codes.shape, under=0.45)
+    entries = [(c.name, c.color) for c in legend if present[c.code]]
+    figure = map_page(codes.shape, under=legend_height(entries))
     _show(figure.add_subplot(), color_codes(thin(codes), legend), geobox)
-    _legend(figure, [(c.name, c.color) for c in legend if present[c.code]])
+    draw_legend(figure, entries)
     return figure
 
 
@@ -197,22 +203,24 @@ def figure_maps(
     shape = next(iter(panels.values())).shape
     across = min(count, 3)
     down = -(-count // across)
-    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + 0.8)
+    entries = [(c.name, c.color) for c in legend]
+    if difference is not None:
+        entries += [("the two differ", WRONG), ("the two agree", PALE)]
+    below = legend_height(entries, _WIDTH * 1.35)
+    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + below)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, codes) in zip(grid, panels.items(), strict=False):
         _show(axes, color_codes(thin(codes, 700), legend), geobox)
         axes.set_title(title)
-    entries = [(c.name, c.color) for c in legend]
     if difference is not None:
         one, other = (panels[title] for title in difference)
         both = (one > 0) & (other > 0)
         share = float((one != other)[both].mean()) if both.any() else 0.0
         _show(grid[count - 1], _difference(thin(one, 700), thin(other, 700)), geobox)
         grid[count - 1].set_title(f"They differ at {100 * share:.1f} % of pixels")
-        entries += [("the two differ", WRONG), ("the two agree", PALE)]
     for axes in grid[count:]:
         axes.set_axis_off()
-    _legend(figure, entries)
+    draw_legend(figure, entries)
     return figure
 
 
@@ -250,7 +258,7 @@ def figure_confidence(confidence: npt.NDArray[np.float32], geobox: GeoBox | None
     geobox : GeoBox, optional
         Geometry, for scale bar and north arrow.
     """
-    figure = _page(confidence.shape, under=0.7)
+    figure = map_page(confidence.shape, under=0.7)
     axes = figure.add_subplot()
     shown = thin(confidence)
     lowest = float(np.nanmin(shown)) if np.isfinite(shown).any() else 0.0
@@ -276,7 +284,9 @@ def figure_errors(codes: Codes, reference: Codes, split: npt.NDArray[np.uint8], 
     geobox : GeoBox, optional
         Geometry, for scale bar and north arrow.
     """
-    figure = _page(codes.shape, under=0.45)
+    names = [("test: agrees with the reference", RIGHT), ("test: disagrees", WRONG), ("training", PALE)]
+    entries = [*names, ("not used", "#ffffff")]
+    figure = map_page(codes.shape, under=legend_height(entries))
     mapped, wanted, part = (thin(raster) for raster in (codes, reference, split))
     judged = (part == 2) & (mapped > 0) & (wanted > 0)
     picture = np.full((*mapped.shape, 3), 255, np.uint8)
@@ -287,8 +297,7 @@ def figure_errors(codes: Codes, reference: Codes, split: npt.NDArray[np.uint8], 
     ):
         picture[mask] = _bytes(color)
     _show(figure.add_subplot(), picture, geobox)
-    names = [("test: agrees with the reference", RIGHT), ("test: disagrees", WRONG), ("training", PALE)]
-    _legend(figure, [*names, ("not used", "#ffffff")])
+    draw_legend(figure, entries)
     return figure
 
 
@@ -298,7 +307,7 @@ def middle_window(shape: tuple[int, ...], side: int) -> Tile:
     return Tile((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
 
 
-def _page(shape: tuple[int, ...], *, under: float, width: float = _WIDTH) -> Figure:
+def map_page(shape: tuple[int, ...], *, under: float, width: float = _WIDTH) -> Figure:
     """Return a figure for a map of this shape, with `under` inches for what stands around it."""
     height = min(width * shape[0] / shape[1], 1.25 * width)
     return new_figure(width, height + under)
@@ -309,11 +318,24 @@ def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | N
     furnish_map(axes, picture.shape[:2], geobox, part=part)
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
+def draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
+    """Name colours below the figure, in as many columns as the names leave room for."""
     patches, names = _keys(entries)
-    longest = max((len(name) for name in names), default=1)
-    columns = max(1, min(len(names), int(78 / (longest + 5))))
+    columns = _columns(names, figure.get_figwidth())
     figure.legend(patches, names, loc="outside lower center", ncols=columns, labelcolor=INK, columnspacing=1.6)
+
+
+def legend_height(entries: Sequence[tuple[str, str]], width: float = _WIDTH) -> float:
+    """Return the inches that `draw_legend` needs below a figure of `width` inches."""
+    return 0.27 + 0.18 * -(-len(entries) // _columns([name for name, _ in entries], width))
+
+
+def _columns(names: Sequence[str], width: float) -> int:
+    room = 12.5 * width  # letters; a swatch and a gap take as much as eight
+    if sum(len(name) + 8 for name in names) <= room:
+        return max(1, len(names))
+    rows = -(-len(names) // max(1, int(room / (max(len(name) for name in names) + 8))))
+    return -(-len(names) // rows)
 
 
 def _keys(entries: Sequence[tuple[str, str]]) -> tuple[list[Patch], list[str]]:

@@ -1,10 +1,12 @@
 """Confusion matrices of several models side by side, under one colour scale, so that eyes can compare them.
 
 Each panel is the map against the reference: rows are the map, columns the reference, and a cell's colour is its share
-of the reference column, so that the diagonal is the producer's accuracy whatever the class's size.
+of the reference column, so that the diagonal is the producer's accuracy whatever the class's size. It can be the share
+of the map row instead, whose diagonal is the user's accuracy.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +46,12 @@ def short_names(legend: Legend) -> tuple[str, ...]:
 
 @styled
 def figure_matrices(
-    assessments: Mapping[str, Assessment], *, intervals: Mapping[str, Sequence[float]] | None = None
+    assessments: Mapping[str, Assessment],
+    *,
+    intervals: Mapping[str, Sequence[float]] | None = None,
+    per: Literal["reference", "map"] = "reference",
+    counts: bool = True,
+    unit: str = "row",
 ) -> Figure:
     """Draw the confusion matrices of up to six models in a grid of panels with one colour bar.
 
@@ -56,6 +63,12 @@ def figure_matrices(
         By name of the model, all with the same legend.
     intervals : mapping of str to (float, float), optional
         Bounds of the overall accuracy, 0 to 1, for the panels' titles.
+    per : str
+        What a cell's colour is a share of: the ``"reference"`` column or the ``"map"`` row.
+    counts : bool
+        Write the counts into the cells; else the shares in per cent.
+    unit : str
+        What was counted, for the panels' titles.
 
     Raises
     ------
@@ -79,12 +92,12 @@ def figure_matrices(
         axes = grid[place // columns, place % columns]
         outer = place % columns == 0, place + columns >= count
         short = legend.scheme == LCZ.scheme
-        _panel(axes, assessment, names=(short or outer[0], short or outer[1]), size=72 * cell)
-        _title(axes, name, assessment, (intervals or {}).get(name))
+        _panel(axes, assessment, per, counts, names=(short or outer[0], short or outer[1]), size=72 * cell)
+        _title(axes, name, assessment, (intervals or {}).get(name), unit)
     for axes in grid.ravel()[count:]:
         axes.set_axis_off()
     bar = figure.colorbar(grid[0, 0].images[0], ax=grid, shrink=min(1.0, 2.6 / (rows * side)), aspect=26, pad=0.02)
-    bar.set_label("per cent of the reference class", fontsize=8)
+    bar.set_label(f"per cent of the {per} class", fontsize=8)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, labelsize=7.5)
     figure.supxlabel("Reference", fontsize=9.5, fontweight="bold")
@@ -110,20 +123,23 @@ def _occurring(assessments: Mapping[str, Assessment], legend: Legend) -> dict[st
     return {name: Assessment(a.matrix[np.ix_(kept, kept)], part) for name, a in assessments.items()}
 
 
-def _panel(axes: Axes, assessment: Assessment, *, names: tuple[bool, bool], size: float) -> None:
+def _panel(
+    axes: Axes, assessment: Assessment, per: str, counted: bool, *, names: tuple[bool, bool], size: float
+) -> None:
     """Draw one matrix; `names` says whether the rows and the columns are named, `size` is a cell in points."""
     counts, legend = assessment.matrix, assessment.legend
-    total = counts.sum(0, keepdims=True)
+    total = counts.sum(0 if per == "reference" else 1, keepdims=True)
     share = np.divide(100.0 * counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
     axes.set_facecolor(_EMPTY)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    digits = len(str(counts.max()))
+    digits = len(str(counts.max())) if counted else 3
     font = min(8.5, 1.45 * size / max(digits, 2))
     for (row, column), number in np.ndenumerate(counts):
         if number:
+            text = f"{number}" if counted else f"{share[row, column]:.0f}"
             color = "white" if share[row, column] > 58 else INK
             weight = "bold" if row == column else "normal"
-            axes.text(column, row, f"{number}", ha="center", va="center", fontsize=font, color=color, fontweight=weight)
+            axes.text(column, row, text, ha="center", va="center", fontsize=font, color=color, fontweight=weight)
     _frame(axes, legend, names)
 
 
@@ -167,11 +183,11 @@ def _swatches(axes: Axes, legend: Legend, ticks: npt.NDArray[np.int64]) -> None:
     axes.set_ylim(len(legend) - 0.5, -0.5)
 
 
-def _title(axes: Axes, name: str, assessment: Assessment, interval: Sequence[float] | None) -> None:
+def _title(axes: Axes, name: str, assessment: Assessment, interval: Sequence[float] | None, unit: str) -> None:
     spread = f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
     axes.set_title(name, pad=16)
     axes.annotate(
-        f"OA {100 * assessment.overall_accuracy:.1f} %{spread}, {assessment.total:,} rows",
+        f"OA {100 * assessment.overall_accuracy:.1f} %{spread}, {assessment.total:,} {unit}s",
         xy=(0, 1),
         xytext=(0, 5),
         xycoords="axes fraction",

@@ -53,7 +53,7 @@ from citygrain.workflows.verdict import caveats, verdict
 if TYPE_CHECKING:
     from citygrain.report.html import RunRecord
 
-__all__ = ["STEPS", "run_city_map"]
+__all__ = ["STEPS", "run_city_map", "run_record"]
 
 STEPS = ("segments", "samples", "train", "map", "assess", "report")
 """The steps that write files, in order."""
@@ -106,6 +106,19 @@ def run_city_map(
         if name == until:
             break
     return job.manifest
+
+
+def run_record(config: RunConfig, folder: Path) -> "RunRecord":
+    """Return what the report of a finished run is made from; nothing is done again, and nothing is written.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run, as its manifest has it.
+    folder : Path
+        Its output folder, all steps done.
+    """
+    return _Job(config, folder, (), None, None, None)._record()
 
 
 @dataclass

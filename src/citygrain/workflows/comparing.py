@@ -76,7 +76,9 @@ def assess_model(
     return figures, Assessment.from_dict(figures, classifier.legend_)
 
 
-def write_assessment(folder: Path, figures: Mapping[str, Any], result: Assessment, *, name: str) -> None:
+def write_assessment(
+    folder: Path, figures: Mapping[str, Any], result: Assessment, *, name: str, kind: str = "png"
+) -> None:
     """Write ``assessment.json``, ``confusion.csv`` and ``confusion.png`` into a folder.
 
     Parameters
@@ -89,6 +91,8 @@ def write_assessment(folder: Path, figures: Mapping[str, Any], result: Assessmen
         The matrix.
     name : str
         What was assessed, for the figure's title.
+    kind : str
+        Format of the figure: ``png``, ``svg`` or ``pdf``.
     """
     from citygrain.report.figures import figure_matrices, save_figure  # noqa: PLC0415 - matplotlib only here
 
@@ -96,4 +100,4 @@ def write_assessment(folder: Path, figures: Mapping[str, Any], result: Assessmen
     write_text(folder / "confusion.csv", result.to_csv())
     bounds = figures.get("interval_95", {}).get("overall_accuracy")
     intervals = {name: bounds} if bounds else None
-    save_figure(figure_matrices({name: result}, intervals=intervals), folder / "confusion.png")
+    save_figure(figure_matrices({name: result}, intervals=intervals), folder / f"confusion.{kind}")

@@ -183,6 +183,7 @@ def run_benchmark(
     folder: Path,
     *,
     fresh: bool = False,
+    kind: str = "png",
     observer: Observer | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -200,6 +201,8 @@ def run_benchmark(
         ``predictions.csv`` and ``run.json``.
     fresh : bool
         Do every step again, although its files are intact.
+    kind : str
+        Format of the matrices: ``png``, ``svg`` or ``pdf``.
     observer : callable, optional
         Told when a step starts, is reused, or ends.
     progress : callable, optional
@@ -218,7 +221,7 @@ def run_benchmark(
     make_folder(folder)
     if fresh:
         (folder / "manifest.json").unlink(missing_ok=True)
-    return _Bench(plan, folder, observer, progress).run()
+    return _Bench(plan, folder, observer, progress, kind).run()
 
 
 @dataclass
@@ -227,6 +230,7 @@ class _Bench:
     folder: Path
     observer: Observer | None
     progress: Progress | None
+    kind: str = "png"
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -251,7 +255,9 @@ class _Bench:
         )
         entries = [self._entry(model, split) for split in splits for model in plan.models]
         facts = _facts(self.samples, plan.source)
-        return write_tables(self.folder, entries, splits, remarks=remarks, facts=facts, manifest=self.manifest)
+        return write_tables(
+            self.folder, entries, splits, remarks=remarks, facts=facts, manifest=self.manifest, kind=self.kind
+        )
 
     def _entry(self, model: Contender, split: Split) -> Entry:
         places = [self._part(model, split, number) for number in range(len(split.parts))]

@@ -92,6 +92,7 @@ def write_tables(
     remarks: Sequence[str],
     facts: Mapping[str, Any],
     manifest: Manifest,
+    kind: str = "png",
 ) -> dict[str, Any]:
     """Write ``table.csv``, ``table.json``, ``matrices*.png`` and ``report.html``.
 
@@ -109,6 +110,8 @@ def write_tables(
         What the patches are.
     manifest : Manifest
         The benchmark's record.
+    kind : str
+        Format of the matrices: ``png``, ``svg`` or ``pdf``.
 
     Returns
     -------
@@ -128,11 +131,11 @@ def write_tables(
     out.writeheader()
     out.writerows(rows)
     write_text(folder / "table.csv", text.getvalue())
-    _draw(folder, entries, table, manifest)
+    _draw(folder, entries, table, manifest, kind)
     return table
 
 
-def _draw(folder: Path, entries: Sequence[Entry], table: Mapping[str, Any], manifest: Manifest) -> None:
+def _draw(folder: Path, entries: Sequence[Entry], table: Mapping[str, Any], manifest: Manifest, kind: str) -> None:
     from citygrain.report.benchmark import BenchmarkRecord, write_benchmark  # noqa: PLC0415 - matplotlib for the end
     from citygrain.report.matrices import figure_matrices  # noqa: PLC0415
     from citygrain.report.style import save_figure  # noqa: PLC0415
@@ -143,7 +146,8 @@ def _draw(folder: Path, entries: Sequence[Entry], table: Mapping[str, Any], mani
             {entry.model: entry.assessment for entry in chunk},
             intervals={entry.model: entry.interval for entry in chunk if entry.interval},
         )
-        save_figure(figure, folder / f"matrices{f'-{split}' if nth else ''}{f'-{nth + 1}' if nth > 1 else ''}.png")
+        stem = f"matrices{f'-{split}' if nth else ''}{f'-{nth + 1}' if nth > 1 else ''}"
+        save_figure(figure, folder / f"{stem}.{kind}")
         matrices[f"{split} {nth}"] = (split, figure)
     record = BenchmarkRecord(
         title=folder.resolve().name,

@@ -1,13 +1,11 @@
 """Say what came of a run: the report again, and the summary in a few lines."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from citygrain.errors import InputError
 from citygrain.workflows.city_map import run_city_map
-from citygrain.workflows.config import RunConfig
+from citygrain.workflows.finished_run import read_manifest
 from citygrain.workflows.manifest import Manifest
 
 __all__ = ["report_again", "summary_lines"]
@@ -21,13 +19,9 @@ def report_again(folder: Path) -> None:
     InputError
         If the folder is no run's.
     """
-    try:
-        record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        config = RunConfig.model_validate(record["config"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder} holds no run", wanted="a folder written by `citygrain run`") from None
+    config, inputs = read_manifest(folder)
     known = {*config.scene.paths, Path(config.reference.path)}
-    truth = [Path(path) for path in record.get("inputs", {}) if Path(path) not in known]
+    truth = [Path(path) for path in inputs if Path(path) not in known]
     run_city_map(config, folder, redo=("report",), truth=truth[0] if truth else None)
 
 
