@@ -16,12 +16,13 @@ import torch
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from torch import Tensor
-from torch.utils.tensorboard import summary
+from torch.utils.tensorboard import summary as untyped
 
 from citygrain.errors import OutputError
 
 __all__ = ["EventLog", "clear_events", "tag_of"]
 
+summary: Any = untyped
 _BINS = 48
 _FLUSH_SECONDS = 20
 _QUEUE = 1000  # entries that wait for the writing thread before the training does

@@ -27,11 +27,11 @@ __all__ = ["graph_of"]
 
 _NETWORKS = "citygrain.models.networks."
 _METHODS = ("forward", "embed")
-_UNSEEN = frozenset(
-    """reshape view flatten permute transpose contiguous expand expand_as detach float to type as_tensor unsqueeze
-    squeeze full_like empty_like ones_like zeros_like chunk split dim size numel is_floating_point __get__ requires_grad_
-    __getitem__ clone bfloat16""".split()
-)
+_UNSEEN = {
+    "__get__", "__getitem__", "as_tensor", "bfloat16", "chunk", "clone", "contiguous", "detach", "empty_like", "expand",
+    "expand_as", "flatten", "float", "full_like", "ones_like", "permute", "requires_grad_", "reshape", "split",
+    "squeeze", "to", "transpose", "type", "unsqueeze", "view", "zeros_like",
+}  # fmt: skip
 """Functions that only look at a tensor in another way: what goes in comes out."""
 _PLAIN = {"__add__": "add", "__radd__": "add", "__mul__": "multiply", "__rmul__": "multiply", "mul": "multiply",
           "__sub__": "subtract", "__rsub__": "subtract", "sub": "subtract", "__truediv__": "divide", "div": "divide",
