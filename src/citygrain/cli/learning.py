@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from citygrain.cli.console import console, show_progress, show_steps
-from citygrain.cli.options import JsonOption, OutOption, RecipeOption, configuration, pairs
+from citygrain.cli.options import (
+    JsonOption,
+    OutOption,
+    ProjectorBandsOption,
+    RecipeOption,
+    TensorBoardOption,
+    configuration,
+    listed,
+    pairs,
+)
 from citygrain.cli.patches import (
     AnyModelOption,
     ChannelsOption,
@@ -56,10 +65,14 @@ def train(
     scale: PatchScaleOption = 1.0,
     settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another training.")] = 0,
+    tensorboard: TensorBoardOption = True,
+    projector_bands: ProjectorBandsOption = None,
 ) -> None:
     """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
+    from citygrain.workflows.board import BoardChoice
     from citygrain.workflows.patch_training import train_patches
 
+    shown = tuple(listed(projector_bands)) if projector_bands else None
     source = patch_source(samples, sensors=sensors, bands=bands, names=names, scale=scale)
     beside = source.beside(valid) if valid else None
     with show_progress("epochs") as progress:
@@ -73,6 +86,7 @@ def train(
             options=recipe_settings(settings),
             seed=seed,
             progress=progress,
+            board=BoardChoice(tensorboard, shown),
         )
     console.print(f"{out}: {card.network}, {card.parameters:,} parameters, {sum(card.counts.values()):,} samples")
 

@@ -72,7 +72,8 @@ _PAPERS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     # squeeze and excite as in Hu et al. 2018
     "patchnet": (
-        (r"first", "stem residual"), (r"stages", ""), *((rf"stages\.{stage}", f"stage {stage + 1}") for stage in range(3)),
+        (r"first", "stem residual"), (r"stages", ""),
+        *((rf"stages\.{stage}", f"stage {stage + 1}") for stage in range(3)),
         (r"stages\.\d\.0", "down"), (r".*\.squeeze", "gate/squeeze"), (r".*\.excite", "gate/excite"),
         (r"head", "classes"),
     ),

@@ -33,7 +33,8 @@ def f1_scores(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """
     total = (matrix.sum(0) + matrix.sum(1)).astype(np.float64)
     scores: npt.NDArray[np.float64] = np.full(len(matrix), np.nan)
-    return np.divide(2.0 * np.diag(matrix), total, out=scores, where=total > 0)
+    np.divide(2.0 * np.diag(matrix), total, out=scores, where=total > 0)
+    return scores
 
 
 def final_scores(card: ModelCard, valid_rows: int) -> tuple[int, dict[str, float]]:
