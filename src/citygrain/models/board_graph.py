@@ -55,10 +55,10 @@ def graph_of(network: nn.Module, input_shape: tuple[int, ...], *, name: str) -> 
     >>> from citygrain.models.architectures import build_network
     >>> graph = graph_of(build_network("course-cnn", ("B02",) * 3, (3, 25, 25), 4), (3, 25, 25), name="course-cnn")
     >>> [node.name for node in graph.node][:3]
-    ['patches', 'course-cnn/convolution 1/conv', 'course-cnn/convolution 1/relu']
+    ['patches', 'convolution 1/conv', 'convolution 1/relu']
     """
     twin = copy.deepcopy(network).eval()
-    notes = _Notes(name, {module: path for path, module in twin.named_modules()}, module_names(name, twin))
+    notes = _Notes({module: path for path, module in twin.named_modules()}, module_names(name, twin))
     x = torch.zeros(2, *input_shape)
     notes.give(x, "patches" if len(input_shape) == 3 else "rows", "Input", [], {})
     hooks = [module.register_forward_pre_hook(notes.enter) for module in twin.modules()]
@@ -69,16 +69,16 @@ def graph_of(network: nn.Module, input_shape: tuple[int, ...], *, name: str) -> 
     finally:
         for hook in hooks:
             hook.remove()
-    notes.give(answer, "classes", "Output", [notes.origin[id(answer)]], {})
+    notes.give(answer, "logits", "Output", [notes.origin[id(answer)]], {})
     return GraphDef(node=notes.nodes, versions=VersionDef(producer=22))
 
 
 class _Notes(TorchFunctionMode):
     """Takes a note of each layer and function while the network runs."""
 
-    def __init__(self, name: str, paths: Mapping[nn.Module, str], names: Mapping[str, str]) -> None:
+    def __init__(self, paths: Mapping[nn.Module, str], names: Mapping[str, str]) -> None:
         super().__init__()
-        self.name, self.paths, self.names = name, paths, names
+        self.paths, self.names = paths, names
         self.nodes: list[Any] = []
         self.origin: dict[int, str] = {}
         self._kept: list[Any] = []  # an id is a tensor's only as long as the tensor lives
@@ -106,8 +106,7 @@ class _Notes(TorchFunctionMode):
         """Come out of a layer or block; a layer is one node, whatever it calls."""
         self._inside.pop()
         if _is_layer(module) and not any(_is_layer(outer) for outer in self._inside):
-            path = "/".join(part for part in (self.name, self.names[self.paths[module]]) if part)
-            self.give(answer, path, type(module).__name__, self._inputs(given), _described(module))
+            self.give(answer, self.names[self.paths[module]], type(module).__name__, self._inputs(given), _described(module))
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -127,7 +126,7 @@ class _Notes(TorchFunctionMode):
                 self._kept.append(part)
             else:
                 plain = _PLAIN.get(called, called.strip("_"))
-                self.give(part, f"{self._place()}/{plain}", plain, inputs, {})
+                self.give(part, "/".join(part for part in (self._place(), plain) if part), plain, inputs, {})
         return answer
 
     def _inputs(self, given: Any) -> list[str]:
@@ -139,18 +138,18 @@ class _Notes(TorchFunctionMode):
 
     def _place(self) -> str:
         """Return the block, and the function of the network's file, where a call stands."""
-        block = self.names[self.paths[self._inside[-1]]] if self._inside else ""
+        place = self.names[self.paths[self._inside[-1]]] if self._inside else ""
         frame: FrameType | None = sys._getframe(2)
         calls: list[tuple[Any, int]] = []
         while frame is not None and frame.f_code.co_name not in _METHODS:
             if str(frame.f_globals.get("__name__", "")).startswith(_NETWORKS) and frame.f_code.co_name[0] != "<":
                 calls.append((frame.f_code, 0 if frame.f_back is None else frame.f_back.f_lasti))
             frame = frame.f_back
-        place = "/".join(part for part in (self.name, block) if part)
         for depth in range(len(calls), 0, -1):
             key = (place, *calls[depth - 1])
             if key not in self._places:
-                named = f"{place}/{calls[depth - 1][0].co_name.strip('_')}"
+                function = calls[depth - 1][0].co_name.strip("_")
+                named = f"{place}/{function}" if place else function
                 self._taken[named] += 1
                 self._places[key] = f"{named} {self._taken[named]}" if self._taken[named] > 1 else named
             place = self._places[key]

@@ -71,8 +71,7 @@ def write_points(
     config = _read(folder)
     others = [entry for entry in config.embeddings if entry.tensor_name != name]
     config.ClearField("embeddings")
-    config.embeddings.extend(others)
-    entry = config.embeddings.add()
+    entry = config.embeddings.add()  # the newest first: it is what the projector opens with
     entry.tensor_name, entry.tensor_path = name, f"{_FOLDER}/{file}.bytes"
     entry.tensor_shape.extend(values.shape)
     entry.metadata_path = f"{_FOLDER}/{file}.tsv"
@@ -82,6 +81,7 @@ def write_points(
             partial.write_bytes(sprite.png)
         entry.sprite.image_path = f"{_FOLDER}/{picture.name}"
         entry.sprite.single_image_dim.extend([sprite.side, sprite.side])
+    config.embeddings.extend(others)
     write_text(folder / CONFIG, text_format.MessageToString(config))
 
 

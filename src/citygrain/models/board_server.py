@@ -1,8 +1,9 @@
-"""TensorBoard, started on all runs below a folder; it answers this machine alone unless another address is asked for."""
+"""TensorBoard, started on all runs below a folder; it answers this machine alone, unless told otherwise."""
 
 import contextlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,11 @@ def serve_board(folder: Path, *, host: str = "127.0.0.1", port: int = 6006) -> I
         If the folder holds no log, or the address or port cannot be had.
     """
     find_logs(folder)
-    from tensorboard import default, program  # noqa: PLC0415 - a second to load
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"tensorboard\.")  # of its own old parts
+        from tensorboard import program  # noqa: PLC0415 - a second to load
 
-    server = program.TensorBoard(default.get_plugins(), program.get_default_assets_zip_provider())
+    server = program.TensorBoard()
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     arguments = ["", "--logdir", str(folder), "--host", host, "--port", str(port), "--load_fast", "false"]

@@ -159,7 +159,7 @@ class Board(pl.Callback):
                 self._views(pl_module, valid, epoch)
             if rich and self._due(epoch, epochs, _CHECKPOINTS - 1) and epoch < epochs:
                 with pl_module.judged_network() as network:
-                    self._show_points(network, pl_module.card, self._chosen(pl_module, valid), f"epoch {epoch:03d}")
+                    self._show_points(network, pl_module.card, self._chosen(pl_module, valid), f"features, epoch {epoch:03d}")
             self._logits = []
             for log in self._logs.values():
                 log.flush()
@@ -184,7 +184,7 @@ class Board(pl.Callback):
         epoch = len(card.history)
         self._open((epoch + 1, 2**62))  # nothing of the steps is taken back
         points = self._points or choose_points(train, valid, self._number(len(train), epoch))
-        seen = self._show_points(model.module_, card, points, "trained")
+        seen = self._show_points(model.module_, card, points, "features of the trained network")
         judged = points.valid if points.valid.any() else ~points.valid
         if self.plan.bands:
             wrong = wrong_patches(points.samples[judged], seen[judged], self.plan.bands, self.plan.pictures)
@@ -283,21 +283,22 @@ class Board(pl.Callback):
         paid = int(_POINT_SHARE * 3 * rows * max(1, epochs) / _CHECKPOINTS)
         return min(self.plan.points or max(paid, _LEAST_POINTS), _MOST_POINTS)
 
-    def _show_points(self, network: Any, card: ModelCard, points: Points, when: str) -> npt.NDArray[np.float32]:
-        """Write the features of the points, the first time their pixels too; return their probabilities."""
+    def _show_points(self, network: Any, card: ModelCard, points: Points, name: str) -> npt.NDArray[np.float32]:
+        """Write pixels and features of the points, with what is predicted of them; return their probabilities."""
         folder, bands = self.plan.folder, self.plan.bands
         seen = look_at(network, points.samples.x, card)
         metadata = point_columns(points, seen.probabilities)
         if self._sprite is None and bands:
             sheet, side = sprite_sheet(sprites_of(points, *self._drawn))
             self._sprite = Sprite(self.plan.pictures.png(sheet), side)
+        if bands:
             tables = {" ".join(bands): bands, f"all {len(card.features)} features": card.features}
-            for name, chosen in tables.items():
+            for title, chosen in tables.items():
                 values, square = pixel_columns(points.samples.x, card, tuple(chosen))
                 means = f", means of {square} x {square}" if square > 1 else ""
-                table = f"pixels, {name}{means}"
+                table = f"pixels, {title}{means}"
                 write_points(folder, table, values.numpy(), metadata=metadata, sprite=self._sprite)
-        write_points(folder, f"features, {when}", seen.features, metadata=metadata, sprite=self._sprite)
+        write_points(folder, name, seen.features, metadata=metadata, sprite=self._sprite)
         return seen.probabilities
 
     def _final(self, card: ModelCard, valid: Samples | None) -> dict[str, float]:
