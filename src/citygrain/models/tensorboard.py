@@ -4,7 +4,6 @@ A callback of Lightning looks on and takes no draw, so a training with it ends i
 counted: after the first epoch, whatever is dear is left out in an epoch that begins with the account overdrawn.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -190,7 +189,7 @@ class Board(pl.Callback):
             wrong = wrong_patches(points.samples[judged], seen[judged], self.plan.bands, self.plan.pictures)
             if wrong is not None:
                 self._logs[""].picture("patches/wrong, surest first", wrong, step=epoch + 1)
-        self._logs[""].text("model card", json.dumps(card.to_json(), indent=1, ensure_ascii=False), step=epoch)
+        self._logs[""].text("model card", card.to_json(), step=epoch)
         self._logs[""].settings(settings_of(card, len(train)), self._final(card, valid))
         self.close()
 
