@@ -194,7 +194,7 @@ def test_another_training_in_the_same_folder_begins_a_new_log(tmp_path: Path) ->
 
 
 def test_what_is_dear_is_left_out_where_it_costs_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("citygrain.models.tensorboard._SHARE", 0.0)
+    monkeypatch.setattr("citygrain.models.tensorboard._SHARES", {"steps": 0.0, "epochs": 0.0, "views": 0.0})
     trained(tmp_path, epochs=3, points=50)
     log = read_log(tmp_path)
     assert [entry.step for entry in log.run.Images("confusion of validation")] == [1]

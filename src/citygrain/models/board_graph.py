@@ -106,7 +106,9 @@ class _Notes(TorchFunctionMode):
         """Come out of a layer or block; a layer is one node, whatever it calls."""
         self._inside.pop()
         if _is_layer(module) and not any(_is_layer(outer) for outer in self._inside):
-            self.give(answer, self.names[self.paths[module]], type(module).__name__, self._inputs(given), _described(module))
+            self.give(
+                answer, self.names[self.paths[module]], type(module).__name__, self._inputs(given), _described(module)
+            )
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -20,6 +20,7 @@ from citygrain.samples.samples import Samples
 __all__ = ["Crop", "Pictures", "Tile", "given_patches", "read_patches", "sprites_of", "wrong_patches"]
 
 _SHOWN = 32
+_SHOWN_OFTEN = 16
 Values = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 Tile = tuple[str, str]
@@ -71,7 +72,7 @@ def read_patches(samples: Samples, bands: Sequence[str], pictures: Pictures) -> 
 
 def given_patches(x: Tensor, target: Tensor, card: ModelCard, bands: Sequence[str], pictures: Pictures) -> bytes:
     """Draw the first patches of a batch: augmented, and with the larger part of a blended label."""
-    target = target[:_SHOWN]
+    target = target[:_SHOWN_OFTEN]
     share = target.float().max(1).values if target.ndim == 2 else None
     columns = (target.argmax(1) if target.ndim == 2 else target).tolist()
     classes = [card.legend.classes[card.present[column]] for column in columns]
@@ -81,7 +82,7 @@ def given_patches(x: Tensor, target: Tensor, card: ModelCard, bands: Sequence[st
     ]
     normalisation = Normalisation.from_dict(card.normalisation)
     mean, std = (np.asarray(v, np.float32)[None, :, None, None] for v in (normalisation.mean, normalisation.std))
-    values = x[:_SHOWN].float().numpy() * std + mean
+    values = x[:_SHOWN_OFTEN].float().numpy() * std + mean
     return pictures.patches(pictures.colours(_channels(values, card.features, bands)), below)
 
 
@@ -104,7 +105,7 @@ def wrong_patches(
     mapped, sure = probabilities.argmax(1), probabilities.max(1)
     columns = samples.legend.columns(samples.y)
     wrong = np.flatnonzero(mapped != columns)
-    wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:_SHOWN]
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:_SHOWN_OFTEN]
     if not len(wrong):
         return None
     classes = samples.legend.classes

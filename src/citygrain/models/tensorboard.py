@@ -1,7 +1,7 @@
 """What TensorBoard shows of a training: numbers, graph, distributions, pictures, curves, points and text.
 
 A callback of Lightning looks on and takes no draw, so a training with it ends in the same bytes. What it costs is
-counted: after the first epoch, whatever is dear is left out in an epoch that begins with the account overdrawn.
+counted: after the first epoch, what is dear is left out in an epoch that begins with its account overdrawn.
 """
 
 import time
@@ -36,8 +36,8 @@ __all__ = ["STEPS", "Board", "BoardPlan"]
 STEPS = "steps"
 """Folder, below that of the epochs, of the run whose entries count steps of the optimiser."""
 
-_SHARE = 0.03  # of the time that passes may go into what is dear
-_STEP_SHARE = 0.01  # and into the entries of each step
+_SHARES = {"steps": 0.005, "epochs": 0.02, "views": 0.015}
+"""Share of the time that passes that may go into the entries of each step, of each epoch, and into patches and maps."""
 _POINT_SHARE = 0.02  # and, by a count of passes through the network, into points
 _FIRST_STEPS = 20  # are written whatever they cost
 _LEAST_POINTS, _MOST_POINTS = 300, 5000
@@ -87,7 +87,7 @@ class Board(pl.Callback):
         self._norms: list[float] = []
         self._scores: dict[int, float] = {}  # macro F1 by epoch
         self._clock = self._begun = time.perf_counter()
-        self._spent = {"steps": 0.0, "epochs": 0.0}
+        self._spent = dict.fromkeys(_SHARES, 0.0)
         self._steps = 0
         self._training_seconds = 0.0
 
@@ -103,8 +103,7 @@ class Board(pl.Callback):
         self._open(None if not done else (done + 1, int(trainer.global_step)))
         self._begun = self._clock = time.perf_counter()
         if not done:
-            with self._spending("epochs"):
-                self._before(pl_module)
+            self._before(pl_module)
         self._clock = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
@@ -122,7 +121,7 @@ class Board(pl.Callback):
         sums = list(pl_module.sums["train"])
         loss, right, count = (after - before for after, before in zip(sums, self._before_batch, strict=True))
         self._before_batch, self._steps = sums, self._steps + 1
-        if self._steps <= _FIRST_STEPS or self._spent["steps"] <= _STEP_SHARE * (now - self._begun):
+        if self._steps <= _FIRST_STEPS or self._affords("steps"):
             with self._spending("steps"):
                 self._norms.append(_gradient_norm(pl_module))
                 values = {
@@ -147,21 +146,23 @@ class Board(pl.Callback):
         """Write the numbers of an epoch, and what is dear as far as it is due and paid for."""
         epoch, epochs = int(trainer.current_epoch) + 1, int(pl_module.recipe.epochs)
         valid: Feed | None = trainer.val_dataloaders if self._logits else None
-        rich = epoch == 1 or self._spent["epochs"] <= _SHARE * (time.perf_counter() - self._begun)
         with self._spending("epochs"):
+            rich = epoch == 1 or self._affords("epochs")
             self._logs[""].scalars(self._numbers(trainer, pl_module), step=epoch)
             if valid is not None:
                 self._judge(valid, pl_module.card, epoch, rich=rich)
             if rich:
                 self._distributions(pl_module, epoch)
-            if rich and self._due(epoch, epochs, _VIEWS):
+        with self._spending("views"):
+            if self._due(epoch, epochs, _VIEWS) and (epoch == 1 or self._affords("views")):
                 self._views(pl_module, valid, epoch)
-            if rich and self._due(epoch, epochs, _CHECKPOINTS - 1) and epoch < epochs:
-                with pl_module.judged_network() as network:
-                    self._show_points(network, pl_module.card, self._chosen(pl_module, valid), f"features, epoch {epoch:03d}")
-            self._logits = []
-            for log in self._logs.values():
-                log.flush()
+        if self._due(epoch, epochs, _CHECKPOINTS - 1) and epoch < epochs:  # paid for by the number of points
+            name, points = f"features, epoch {epoch:03d}", self._chosen(pl_module, valid)
+            with pl_module.judged_network() as network:
+                self._show_points(network, pl_module.card, points, name)
+        self._logits = []
+        for log in self._logs.values():
+            log.flush()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Bring to disk what was written."""
@@ -310,6 +311,9 @@ class Board(pl.Callback):
     def _due(epoch: int, epochs: int, times: int) -> bool:
         """Tell whether an epoch is the first, the last, or one of `times` spread between."""
         return epoch in (1, epochs) or epoch % max(1, round(epochs / times)) == 0
+
+    def _affords(self, account: str) -> bool:
+        return self._spent[account] <= _SHARES[account] * (time.perf_counter() - self._begun)
 
     @contextmanager
     def _spending(self, account: str) -> Iterator[None]:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from citygrain.legend import Legend
 from citygrain.report.display import color_codes, stretch, stretch_limits
 from citygrain.report.matrices import short_names
-from citygrain.report.style import INK, encode_figure, styled
+from citygrain.report.style import INK, styled
 
 __all__ = ["BoardPictures", "figure_epoch_confusion", "figure_tiles", "paint_codes"]
 
@@ -39,16 +40,16 @@ class BoardPictures:
     def png(self, picture: Picture) -> bytes:
         """Return a picture (h, w, 3) as a PNG file."""
         target = io.BytesIO()
-        imsave(target, picture, format="png")
+        imsave(target, picture, format="png", pil_kwargs={"compress_level": 1})
         return target.getvalue()
 
     def confusion(self, matrix: npt.NDArray[np.int64], legend: Legend) -> bytes:
         """Draw a confusion matrix as a PNG file."""
-        return encode_figure(figure_epoch_confusion(matrix, legend), dpi=_DPI)
+        return self.png(_rendered(figure_epoch_confusion(matrix, legend)))
 
     def patches(self, pictures: Picture, below: Sequence[tuple[str, str]]) -> bytes:
         """Draw patches (n, h, w, 3), a line and a coloured mark below each, as a PNG file."""
-        return encode_figure(figure_tiles(pictures, below), dpi=_DPI)
+        return self.png(_rendered(figure_tiles(pictures, below)))
 
 
 @styled
@@ -66,7 +67,7 @@ def figure_epoch_confusion(matrix: npt.NDArray[np.int64], legend: Legend) -> Fig
     longest = 0.075 * max(len(name) for name in names)
     side = max(2.4, 0.42 * k)
     width, height = side + longest + 0.65, side + 0.75 * longest + 0.85
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), dpi=_DPI)
     left, bottom = (longest + 0.5) / width, (0.75 * longest + 0.45) / height
     axes = figure.add_axes((left, bottom, side / width, side / height))
     total = matrix.sum(0, keepdims=True)
@@ -103,15 +104,18 @@ def figure_tiles(pictures: Picture, below: Sequence[tuple[str, str]]) -> Figure:
     mosaic = np.full((rows, _ACROSS, size + round(room), size + gap, 3), 255, np.uint8)
     mosaic.reshape(rows * _ACROSS, *mosaic.shape[2:])[:n, :size, :size] = pictures
     whole = mosaic.swapaxes(1, 2).reshape(rows * mosaic.shape[2], _ACROSS * mosaic.shape[3], 3)
-    figure = Figure(figsize=(_TILE * _ACROSS, _TILE * _ACROSS * whole.shape[0] / whole.shape[1]))
+    figure = Figure(figsize=(_TILE * _ACROSS, _TILE * _ACROSS * whole.shape[0] / whole.shape[1]), dpi=_DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(whole, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
+    marks = []
     for nth, (line, color) in enumerate(below[:n]):
         x, y = nth % _ACROSS * (size + gap), nth // _ACROSS * (size + round(room)) + size
         text = "\n".join(_cut(part.strip()) for part in line.split(", ", 1))
         axes.text(x + 0.11 * size, y + 0.04 * size, text, ha="left", va="top", fontsize=6.2, linespacing=1.05)
-        axes.plot([x + 0.05 * size], [y + 0.1 * size], "s", color=color, markersize=4, markeredgewidth=0)
+        marks.append((x + 0.05 * size, y + 0.1 * size, color))
+    x, y, colors = zip(*marks, strict=True)
+    axes.scatter(x, y, 16, colors, marker="s", linewidths=0)
     return figure
 
 
@@ -119,6 +123,12 @@ def paint_codes(codes: Picture, legend: Legend, *, least: int = 500) -> bytes:
     """Return a part of a map in the legend's colours as a PNG file, enlarged by a whole number to `least` pixels."""
     factor = max(1, least // max(codes.shape))
     return BoardPictures().png(color_codes(codes, legend).repeat(factor, 0).repeat(factor, 1))
+
+
+def _rendered(figure: Figure) -> Picture:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def _cut(text: str) -> str:
