@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "models"))
@@ -94,10 +96,28 @@ def opened(browser: Browser, address: str, tab: str) -> Page:
     return page
 
 
-def keep(page: Page, name: str) -> None:
-    folder = ROOT / "runs/docs"
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(folder / name)
+def keep(page: Page, name: str) -> Path:
+    """Write what the page shows for the docs, in 1,100 pixels and 256 colours."""
+    path = ROOT / "runs/docs" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path)
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((1100, 1100), Image.Resampling.LANCZOS)
+    small.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path
+
+
+def coloured(page: Page) -> bool:
+    """Keep a picture of the page, and tell whether the first chart (drawn by WebGL) has dots of a run's colour."""
+    picture = keep(page, "board-curves.png")
+    box = page.evaluate(
+        "(b => [b.x, b.y, b.right, b.bottom])(document.querySelector('scalar-card line-chart').getBoundingClientRect())"
+    )
+    with Image.open(picture) as shown:
+        scale = shown.size[0] / 1400
+        chart = np.asarray(shown.convert("RGB").crop([scale * side for side in box]), np.int16)
+    return int((np.ptp(chart, axis=2) > 80).sum()) > 50
 
 
 def test_curves_are_drawn(browser: Browser, address: str) -> None:
@@ -109,8 +129,9 @@ def test_curves_are_drawn(browser: Browser, address: str) -> None:
     text = page.wait_for("document.body.innerText", wait=WAIT)
     for name in ("cnn/tensorboard", "patchnet/tensorboard/steps", "F1 of validation", "Forest"):
         assert name in text, text
-    time.sleep(2)  # the charts fade in
-    keep(page, "board-curves.png")
+    end = time.monotonic() + WAIT
+    while not coloured(page):
+        assert time.monotonic() < end, "no curve is drawn"
     assert page.errors == []
 
 
