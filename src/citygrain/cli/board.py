@@ -21,5 +21,8 @@ def board(
     from citygrain.models.board_server import find_logs, serve_board
 
     with serve_board(folder, host=host, port=port) as address, suppress(KeyboardInterrupt):
-        console.print(f"TensorBoard on {len(find_logs(folder))} logs: {address} (Ctrl-C ends it)", markup=False)
+        logs = len(find_logs(folder))
+        console.print(
+            f"TensorBoard on {logs} {'log' if logs == 1 else 'logs'}: {address} (Ctrl-C ends it)", markup=False
+        )
         threading.Event().wait()

@@ -55,6 +55,7 @@ def train(
         Path, typer.Argument(help="Samples of `citygrain sample` or `run`, a file of So2Sat, or a folder of patches.")
     ],
     out: OutOption = Path("model"),
+    *,
     valid: Annotated[Path | None, typer.Option(help="Patches to validate on; else some of the training rows.")] = None,
     model: AnyModelOption = "cnn",
     sensors: SensorsOption = "s2",
