@@ -19,7 +19,7 @@ from citygrain.models.normalisation import Normalisation
 from citygrain.models.precision import autocast
 from citygrain.samples.samples import Samples, join_samples
 
-__all__ = ["Points", "Seen", "choose_points", "look_at", "pixel_columns", "spread_rows"]
+__all__ = ["Points", "Seen", "choose_points", "look_at", "pixel_tables", "spread_rows"]
 
 _BATCH = 128
 _VALID_SHARE = 0.4
@@ -120,11 +120,25 @@ def look_at(network: nn.Module, rows: npt.NDArray[np.float32], card: ModelCard) 
     return Seen(spread_columns(torch.cat(answers).numpy(), card), torch.cat(features).numpy())
 
 
-def pixel_columns(rows: npt.NDArray[np.float32], card: ModelCard, bands: tuple[str, ...]) -> tuple[Tensor, int]:
-    """Return the standardised pixels of the named bands as columns (n, d), and the side of the squares they stand for.
+def pixel_tables(
+    rows: npt.NDArray[np.float32], card: ModelCard, bands: tuple[str, ...]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the standardised inputs of rows as tables (n, d) by name: of the named bands, and of all features.
 
-    Patches of more than 1,024 values are averaged over squares until they have no more.
+    Patches of more than 1,024 values are averaged over squares of pixels until they have no more.
     """
+    noun = "pixels" if rows.ndim == 4 else "inputs"
+    chosen = {" ".join(bands): bands} if bands else {}
+    if set(bands) != set(card.features):
+        chosen[f"all {len(card.features)} features"] = card.features
+    tables = {}
+    for title, names in chosen.items():
+        values, side = _pixels(rows, card, names)
+        tables[f"{noun}, {title}{f', means of {side} x {side}' if side > 1 else ''}"] = values.numpy()
+    return tables
+
+
+def _pixels(rows: npt.NDArray[np.float32], card: ModelCard, bands: tuple[str, ...]) -> tuple[Tensor, int]:
     channels = [card.features.index(band) for band in bands]
     values = torch.from_numpy(Normalisation.from_dict(card.normalisation).apply(rows))[:, channels]
     side = 1

@@ -20,7 +20,7 @@ from torch import Tensor
 from citygrain.models.block_names import parameter_names
 from citygrain.models.board_events import EventLog, clear_events, tag_of
 from citygrain.models.board_graph import graph_of
-from citygrain.models.board_points import Points, choose_points, look_at, pixel_columns
+from citygrain.models.board_points import Points, choose_points, look_at, pixel_tables
 from citygrain.models.board_projector import Sprite, clear_points, sprite_sheet, write_points
 from citygrain.models.board_scores import confusion_matrix, f1_scores, final_scores, point_columns, settings_of
 from citygrain.models.board_views import Crop, Pictures, given_patches, read_patches, sprites_of, wrong_patches
@@ -85,6 +85,7 @@ class Board(pl.Callback):
         self._logits: list[Tensor] = []
         self._given: tuple[Tensor, Tensor] | None = None
         self._norms: list[float] = []
+        self._sums = [0.0] * 3  # of the epoch, before the batch
         self._scores: dict[int, float] = {}  # macro F1 by epoch
         self._clock = self._begun = time.perf_counter()
         self._spent = dict.fromkeys(_SHARES, 0.0)
@@ -100,7 +101,7 @@ class Board(pl.Callback):
             clear_points(self.plan.folder)
             for folder in (self.plan.folder, self.plan.folder / STEPS):
                 clear_events(folder)
-        self._open(None if not done else (done + 1, int(trainer.global_step)))
+        self._open(None if not done else (done + 1, int(trainer.global_step) + 1))
         self._begun = self._clock = time.perf_counter()
         if not done:
             self._before(pl_module)
@@ -111,16 +112,16 @@ class Board(pl.Callback):
         if batch_idx == 0:
             self._norms, self._training_seconds, self._clock = [], 0.0, time.perf_counter()
             due = self._due(pl_module.current_epoch + 1, pl_module.recipe.epochs, _VIEWS)
-            self._given = (batch[0][:64].clone(), batch[1][:64].clone()) if due and self.plan.bands else None
-            self._before_batch = [0.0, 0.0, 0.0]
+            self._given = (batch[0][:16].clone(), batch[1][:16].clone()) if due and self.plan.bands else None
+            self._sums = [0.0] * 3
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Write the numbers of a step, unless steps have cost their share."""
         now = time.perf_counter()
         seconds, self._training_seconds = now - self._clock, self._training_seconds + now - self._clock
         sums = list(pl_module.sums["train"])
-        loss, right, count = (after - before for after, before in zip(sums, self._before_batch, strict=True))
-        self._before_batch, self._steps = sums, self._steps + 1
+        loss, right, count = (after - before for after, before in zip(sums, self._sums, strict=True))
+        self._sums, self._steps = sums, self._steps + 1
         if self._steps <= _FIRST_STEPS or self._affords("steps"):
             with self._spending("steps"):
                 self._norms.append(_gradient_norm(pl_module))
@@ -291,13 +292,8 @@ class Board(pl.Callback):
         if self._sprite is None and bands:
             sheet, side = sprite_sheet(sprites_of(points, *self._drawn))
             self._sprite = Sprite(self.plan.pictures.png(sheet), side)
-        if bands:
-            tables = {" ".join(bands): bands, f"all {len(card.features)} features": card.features}
-            for title, chosen in tables.items():
-                values, square = pixel_columns(points.samples.x, card, tuple(chosen))
-                means = f", means of {square} x {square}" if square > 1 else ""
-                table = f"pixels, {title}{means}"
-                write_points(folder, table, values.numpy(), metadata=metadata, sprite=self._sprite)
+        for table, values in pixel_tables(points.samples.x, card, bands).items():
+            write_points(folder, table, values, metadata=metadata, sprite=self._sprite)
         write_points(folder, name, seen.features, metadata=metadata, sprite=self._sprite)
         return seen.probabilities
 
