@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export CITYGRAIN_DATA ?= $(abspath ../shared/data)
 RUN := $(BIN)/python -m
+# One process for each core, and one thread in each.
+PARALLEL := --numprocesses auto --dist loadfile
 
 .PHONY: help demo test quick lint docs bench browser clean
 help:           ## list the targets
@@ -18,10 +20,11 @@ demo: .venv/ready   ## the whole job on a synthetic city: runs/demo/report.html
 	$(BIN)/citygrain demo --out runs/demo
 
 test: .venv/ready   ## all tests
-	$(RUN) pytest
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m "not alone"
+	$(RUN) pytest -m alone tests
 
 quick: .venv/ready  ## the tests a developer runs all day
-	$(RUN) pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m "not slow and not alone"
 
 lint: .venv/ready   ## ruff and mypy
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks import board_cost, grid_map, sampling, slic, so2sat_reading, whole_run
+from benchmarks import board_cost, grid_map, prediction, sampling, slic, so2sat_reading, whole_run
 
 if __name__ == "__main__":
     results = {
@@ -11,6 +11,7 @@ if __name__ == "__main__":
         "sampling": sampling.main(),
         "so2sat_reading": so2sat_reading.main(),
         "whole_run": whole_run.main(),
+        "prediction": prediction.main(),
         "grid_map": grid_map.main(),
         "board_cost": board_cost.main(),
     }

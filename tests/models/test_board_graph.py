@@ -16,7 +16,7 @@ BLOCKS = {
     "course-cnn": {"convolution 1", "convolution 2", "convolution 3", "dense 256", "classes"},
     "course-mlp": {"flatten", "dense 128", "classes"},
     "fusion": {"Sentinel-1 branch", "Sentinel-2 branch", "classes"},
-    "patchnet": {"stem", "stem residual", "stage 1", "stage 2", "stage 3", "classes"},
+    "patchnet": {"stem", "stage 1", "stage 2", "stage 3", "classes"},
     "resnet20": {"conv1", "conv2_x", "conv3_x", "conv4_x", "post-activation", "fc"},
     "resnet50": {"conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x", "fc"},
     "row-mlp": {"dense", "dense 2", "dense 3"},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from citygrain.errors import InputError
-from citygrain.models.augment import blend, jitter, move, square_view, turn_in_turn
+from citygrain.models.augment import blend, cut_windows, jitter, move, square_view, turn_in_turn
 from citygrain.models.feed import Feed, draw_counts, prepare, spread_seed
 from citygrain.models.networks.dropout import SeededDropout
 from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation, learn_robust_normalisation
@@ -129,6 +129,19 @@ def test_validation_rows_come_once_in_order_and_unchanged() -> None:
     torch.testing.assert_close(x, torch.from_numpy(toy_patches(50).x))
 
 
+def test_early_epochs_see_windows_and_late_ones_whole_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("citygrain.models.feed._LEAST_WINDOW", 4)
+    recipe = replace(DEFAULT, epochs=4, window=0.6, windowed=0.5)
+    whole = toy_patches(50).x.shape[2]
+    feed, judge = _feed(recipe), _feed(recipe, seed=None)
+    for epoch, side in enumerate((round(0.6 * whole), round(0.6 * whole), whole, whole)):
+        feed.epoch = judge.epoch = epoch
+        assert {x.shape[2:] for x, _, _ in feed} == {(side, side)}
+        assert {x.shape[2:] for x, _, _ in judge} == {(whole, whole)}
+    monkeypatch.setattr("citygrain.models.feed._LEAST_WINDOW", 24)
+    assert {x.shape[2] for x, _, _ in _feed(recipe)} == {whole}  # too small to be cut
+
+
 def _numbered(recipe: Recipe, *, n: int, seed: int | None = 0) -> Feed:
     """A feed whose row weights are the row numbers."""
     samples = toy_patches(n)
@@ -179,6 +192,18 @@ def test_draws_are_even_within_a_class_and_as_many_as_planned(
     assert drawn.sum() == draw_counts(columns, sampling).sum()
     assert abs(drawn.sum() - len(columns)) <= 5  # rounding, class by class
     assert (draw_counts(columns, 0.0) == 1).all()
+
+
+def test_windows_are_parts_of_their_patches() -> None:
+    x = torch.arange(16.0 * 64).reshape(16, 1, 8, 8)
+    cut = cut_windows(x, 5, rng=torch.Generator().manual_seed(0))
+    assert cut.shape == (16, 1, 5, 5)
+    tops = {(int(window[0, 0, 0]) % 64, row) for row, window in enumerate(cut)}
+    for corner, row in tops:
+        top, left = divmod(corner, 8)
+        assert torch.equal(cut[row], x[row, :, top : top + 5, left : left + 5])
+    assert len({corner for corner, _ in tops}) > 2
+    assert torch.equal(cut_windows(x, 8, rng=torch.Generator()), x)
 
 
 def test_moved_patches_keep_their_middle() -> None:
@@ -309,6 +334,8 @@ def test_a_network_that_draws_outside_its_head_is_not_cut() -> None:
         {"scaling": "log"},
         {"shift": 0.5},
         {"sampling": 2.0},
+        {"window": 0.0},
+        {"windowed": 1.5},
         {"mixup": -1.0},
     ],
 )

@@ -129,6 +129,7 @@ def test_what_cannot_be_made_is_refused(shape, error):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_time_grows_no_faster_than_the_area():
     spent = []
     for side in (256, 1024):

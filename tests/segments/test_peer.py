@@ -35,11 +35,13 @@ def aberystwyth(bench: ModuleType):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_synthetic_city(bench):
     judge(bench.compare("synthetic", *bench.synthetic(1024)), "synthetic")
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_real_city(bench):
     judge(bench.compare("aberystwyth", *aberystwyth(bench)), "aberystwyth")
 

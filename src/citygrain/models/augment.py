@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["blend", "jitter", "move", "square_view", "turn_in_turn"]
+__all__ = ["blend", "cut_windows", "jitter", "move", "square_view", "turn_in_turn"]
 
 
 def square_view(x: Tensor, way: int) -> Tensor:
@@ -76,6 +76,21 @@ def move(x: Tensor, share: float, *, rng: torch.Generator) -> Tensor:
         down, right = torch.randint(2 * reach + 1, (2,), generator=rng).tolist()
         wide = functional.pad(part, (reach, reach, reach, reach), mode="reflect")
         parts.append(wide[:, :, down : down + size, right : right + size])
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+
+def cut_windows(x: Tensor, side: int, *, rng: torch.Generator) -> Tensor:
+    """Cut a random window of `side` rows and columns out of each patch, each eighth of the batch by its own draw.
+
+    Examples
+    --------
+    >>> cut_windows(torch.ones(2, 1, 8, 8), 6, rng=torch.Generator()).shape
+    torch.Size([2, 1, 6, 6])
+    """
+    parts, most = [], x.shape[2] - side
+    for part in x.chunk(8):
+        top, left = torch.randint(most + 1, (2,), generator=rng).tolist()
+        parts.append(part[:, :, top : top + side, left : left + side])
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 

@@ -70,12 +70,9 @@ _PAPERS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"pixels", "pixel stem"), (r"middle", "surroundings at half resolution"),
         (r"late", "surroundings at quarter resolution"),
     ),
-    # squeeze and excite as in Hu et al. 2018
     "patchnet": (
-        (r"first", "stem residual"), (r"stages", ""),
-        *((rf"stages\.{stage}", f"stage {stage + 1}") for stage in range(3)),
-        (r"stages\.\d\.0", "down"), (r".*\.squeeze", "gate/squeeze"), (r".*\.excite", "gate/excite"),
-        (r"head", "classes"),
+        (r"stages", ""), *((rf"stages\.{stage}", f"stage {stage + 1}") for stage in range(3)),
+        (r"stages\.\d\.0", "down"), (r"head", "classes"),
     ),
 }  # fmt: skip
 """For each architecture: what a path is called below its parent; an empty word leaves a level out."""

@@ -95,10 +95,16 @@ def make_model(
     from citygrain.models.training import Hooks  # noqa: PLC0415
 
     settings = "patches" if name in PATCH_MODELS and recipe == "default" else recipe
+    changed = recipe_named(settings, epochs=epochs).changed(options or {})
+    if changed.window < 1 and name not in PATCH_MODELS:
+        raise InputError(
+            f"recipe setting window = {changed.window} for model {name!r}",
+            wanted=f"a network of patches of any size: {', '.join(PATCH_MODELS)}",
+        )
     return NeuralClassifier(
         name,
         _NETWORKS[name, recipe],
-        recipe_named(settings, epochs=epochs).changed(options or {}),
+        changed,
         seed=seed,
         threads=threads,
         units=units,

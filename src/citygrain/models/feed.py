@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from citygrain.models.augment import blend, jitter, move, turn_in_turn
+from citygrain.models.augment import blend, cut_windows, jitter, move, turn_in_turn
 from citygrain.models.normalisation import SEGMENT, Normalisation
 from citygrain.models.recipe import Recipe
 from citygrain.samples.samples import Samples
@@ -29,6 +29,8 @@ _IN_MEMORY = 2 * 2**30
 """Bytes of prepared rows up to which they are held in memory."""
 _BLOCK, _MIXED = 128, 16
 """Rows of a block, and blocks that are mixed: 2,048 rows of 32 x 32 x 18 float32 take 151 MB."""
+_LEAST_WINDOW = 24
+"""Pixels below which a window would show too little: 240 m of Sentinel-2."""
 
 
 def prepare(x: npt.NDArray[np.float32], normalisation: Normalisation, *, half: bool) -> Tensor:
@@ -183,13 +185,22 @@ class Feed:
         recipe = self._recipe
         if recipe.augment and x.ndim == 4:
             x = turn_in_turn(x, int(torch.randint(8, (), generator=rng)))
-        if recipe.shift > 0 and x.ndim == 4:
+        side = self._side(x)
+        if x.ndim == 4 and side < x.shape[2]:
+            x = cut_windows(x, side, rng=rng)
+        elif recipe.shift > 0 and x.ndim == 4:
             x = move(x, recipe.shift, rng=rng)
         if recipe.jitter > 0:
             x = jitter(x, recipe.jitter, spared=self._mask, rng=rng)
         if recipe.mixup > 0 and len(x) > 1:
             return blend(x, target, recipe.mixup, classes=self._classes, rng=rng)
         return x, target
+
+    def _side(self, x: Tensor) -> int:
+        """Return the side in pixels of what this epoch sees of a patch."""
+        recipe, whole = self._recipe, x.shape[-1]
+        early = self._seed is not None and self.epoch < recipe.windowed * recipe.epochs
+        return max(round(recipe.window * whole), min(_LEAST_WINDOW, whole)) if early else whole
 
 
 def _cut(pieces: Iterable[Piece], size: int) -> Iterator[Piece]:

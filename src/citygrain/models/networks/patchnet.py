@@ -1,8 +1,8 @@
 """A residual network for the class of a whole patch, small enough to be trained on two processor cores.
 
-Patches of land have no middle object: what counts is texture and the mix of materials anywhere in the patch, so all
-stages end in a mean over the patch, and the coarse stages do most of the work. Patches of 48 pixels and more are
-halved at once; smaller ones (So2Sat: 32) keep their resolution.
+Patches of land have no middle object: what counts is texture and the mix of materials anywhere in the patch. So the
+first convolution sees every pixel (halving the resolution there was measured to cost most), then three stages of as
+many operations each end in a mean over the patch, which takes patches and windows of any size.
 """
 
 import torch
@@ -13,12 +13,12 @@ from citygrain.models.networks.dropout import SeededDropout
 
 __all__ = ["PatchNet"]
 
-_HALVED_FROM = 48
-"""Side in pixels from which the first layer halves the resolution."""
+_NARROW_FROM = 48
+"""Side in pixels from which half as many channels take as many operations."""
 
 
 class PatchNet(nn.Module):
-    """Stem, three residual stages of falling resolution, means over the patch, one linear layer.
+    """Stem, three residual stages of falling resolution, mean over the patch, one linear layer.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ class PatchNet(nn.Module):
         Rows (= columns) of a patch, 8 or more.
     classes : int
         Number of classes.
-    widths : tuple of int
-        Channels of the stem and of the stages.
+    widths : tuple of int, optional
+        Channels of the stem and of the stages; if not given 24, 48, 96, 192 for patches of 48 pixels and more, and
+        twice as many for smaller ones.
     dropout : float
         Share of the pooled features that is dropped in training.
 
@@ -45,14 +46,13 @@ class PatchNet(nn.Module):
         size: int,
         classes: int,
         *,
-        widths: tuple[int, int, int, int] = (48, 96, 192, 384),
+        widths: tuple[int, ...] | None = None,
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        stem, *stages = widths
-        kernel, stride = (4, 2) if size >= _HALVED_FROM else (3, 1)
-        self.stem = _Norm(nn.Conv2d(channels, stem, kernel, stride, padding=1, bias=False))
-        self.first = _Residual(stem)
+        narrow = (24, 48, 96, 192)
+        stem, *stages = widths or (narrow if size >= _NARROW_FROM else tuple(2 * width for width in narrow))
+        self.stem = _Norm(nn.Conv2d(channels, stem, 3, padding=1, bias=False))
         self.stages = nn.ModuleList()
         before = stem
         for width in stages:
@@ -60,20 +60,18 @@ class PatchNet(nn.Module):
             self.stages.append(nn.Sequential(down, _Residual(width)))
             before = width
         self.dropout = SeededDropout(dropout)
-        self.head = nn.Linear(stages[-2] + stages[-1], classes)
+        self.head = nn.Linear(before, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map standardised patches (n, channels, size, size) to logits (n, classes)."""
         return torch.as_tensor(self.head(self.dropout(self.embed(x))))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the features (n, d) that the last layer decides on: means of the two coarsest stages."""
-        x = self.first(self.stem(x))
-        pooled = []
+        """Return the features (n, d) that the last layer decides on: means over the coarsest stage."""
+        x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
-            pooled.append(x.mean((2, 3)))
-        return torch.cat(pooled[-2:], 1)
+        return x.mean((2, 3))
 
 
 class _Norm(nn.Module):
@@ -88,20 +86,14 @@ class _Norm(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions, a gate on each channel by what the whole patch holds, and the way past them.
-
-    The gate is that of Hu et al. (2018), arXiv:1709.01507.
-    """
+    """Two convolutions, and the way past them (He et al. 2016, doi 10.1109/CVPR.2016.90)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.first = _Norm(nn.Conv2d(width, width, 3, padding=1, bias=False))
         self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)
-        self.squeeze, self.excite = nn.Linear(width, width // 8), nn.Linear(width // 8, width)
         nn.init.zeros_(self.norm.weight)  # starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm(self.second(self.first(x)))
-        gate = self.excite(functional.relu(self.squeeze(y.mean((2, 3))))).sigmoid()
-        return functional.relu(x + y * gate[:, :, None, None].to(y.dtype))
+        return functional.relu(x + self.norm(self.second(self.first(x))), inplace=True)
