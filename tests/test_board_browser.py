@@ -1,6 +1,7 @@
 """TensorBoard in a real browser: curves are drawn, the graph opens, and the projector runs with sprites and classes.
 
-The pictures land in ``runs/docs``, from where those of the pages are renewed.
+The pictures land in ``runs/docs``, from where those of the pages are renewed; that of the projector needs
+``runs/aberystwyth`` (`citygrain run examples/aberystwyth.toml --out runs/aberystwyth`), since toys make a poor picture.
 """
 
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,14 +69,20 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(logs: Path) -> Iterator[str]:
-    """A running ``citygrain board``; at the end it gets a Ctrl-C, and must leave without a word."""
     need_browser()
-    command = [sys.executable, "-u", "-c", PROGRAM, "board", str(logs), "--port", "0"]
+    with served(logs, "4 logs") as address:
+        yield address
+
+
+@contextmanager
+def served(folder: Path, told: str) -> Iterator[str]:
+    """A running ``citygrain board``; at the end it gets a Ctrl-C, and must leave without a word."""
+    command = [sys.executable, "-u", "-c", PROGRAM, "board", str(folder), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         line = server.stdout.readline()
-        assert line.startswith("TensorBoard on 4 logs: http://127.0.0.1:"), line
+        assert line.startswith(f"TensorBoard on {told}: http://127.0.0.1:"), line
         yield line.split()[4]
         server.send_signal(signal.SIGINT)
         _, said = server.communicate(timeout=60)
@@ -157,9 +165,23 @@ def test_the_projector_runs_with_sprites_and_classes(browser: Browser, address: 
     page.evaluate("deep('vz-projector-data-panel')[0].selectedColorOptionName = 'class'")
     page.evaluate("deep('#tsne-tab')[0].click()")
     page.wait_for("projector().dataSet.tSNEIteration > 60 && spread('tsne')", wait=WAIT)
-    keep(page, "board-projector.png")
     page.evaluate("deep('#umap-tab')[0].click(); deep('#run-umap')[0].click()")
     page.wait_for("projector().dataSet.hasUmapRun && spread('umap')", wait=WAIT)
     tables = page.evaluate("deep('vz-projector-data-panel')[0].tensorNames.map(t => t.name)")
     assert "features of the trained network" in tables and "features, epoch 001" in tables
     assert page.errors == []
+
+
+def test_the_projector_of_a_real_run_is_worth_a_picture(browser: Browser) -> None:
+    log = ROOT / "runs/aberystwyth/tensorboard"
+    if not log.is_dir():
+        pytest.skip("no runs/aberystwyth with a log")
+    with served(log, "2 logs") as address:
+        page = opened(browser, address, "projector")
+        page.wait_for("projector() && projector().dataSet && projector().dataSet.points.length", wait=WAIT)
+        page.wait_for("spread('pca')", wait=WAIT)
+        page.evaluate("deep('vz-projector-data-panel')[0].selectedColorOptionName = 'class'")
+        page.evaluate("deep('#tsne-tab')[0].click()")
+        page.wait_for("projector().dataSet.tSNEIteration > 200", wait=2 * WAIT)
+        keep(page, "board-projector.png")
+        page.ask("Page.navigate", url="about:blank")  # it would ask a server that is gone
