@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m
 # One process for each core, and one thread in each.
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: help demo test quick lint docs bench clean
+.PHONY: help demo test quick lint docs bench browser clean
 help:           ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -36,6 +36,9 @@ docs: .venv/ready   ## run the tutorials and write their pictures to runs/docs
 
 bench: .venv/ready  ## speed and quality beside named peers
 	$(RUN) benchmarks
+
+browser:        ## install Chromium, which tests of pages drive (Debian, as root); without it they are skipped
+	command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium
 
 clean:          ## remove what the targets made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks import grid_map, prediction, sampling, slic, so2sat_reading, whole_run
+from benchmarks import board_cost, grid_map, prediction, sampling, slic, so2sat_reading, whole_run
 
 if __name__ == "__main__":
     results = {
@@ -13,5 +13,6 @@ if __name__ == "__main__":
         "whole_run": whole_run.main(),
         "prediction": prediction.main(),
         "grid_map": grid_map.main(),
+        "board_cost": board_cost.main(),
     }
     Path("benchmarks/results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -29,6 +29,7 @@ KNOWN_IN = {
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),
+    "tensorboard": ("models/",),
     "pooch": ("models/download.py",),
     "safetensors": ("models/",),
     "sklearn": ("models/forest.py",),

@@ -11,13 +11,17 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -121,6 +125,10 @@ class World:
         return done
 
     def run(self, script: str) -> tuple[str, bool]:
+        before, _, last = script.rpartition("\n")
+        if last.startswith("citygrain board "):
+            said = self.run(before)[0] if before else ""
+            return said + self.serve(last), False
         command = ["bash", "-euo", "pipefail", "-c", script]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
@@ -130,6 +138,19 @@ class World:
         assert done.returncode == 0, f"{script}\n{done.stderr}"
         assert not re.search(r"Warning|Traceback", done.stderr), f"{script}\n{done.stderr}"
         return done.stdout, False
+
+    def serve(self, command: str) -> str:
+        """Start what serves until Ctrl-C, on a free port; return its line once it answers, and press Ctrl-C."""
+        words = [*shlex.split(command), "--port", "0"]
+        with subprocess.Popen(
+            words, cwd=self.folder, env=self.environment, stdout=PIPE, stderr=PIPE, text=True
+        ) as server:
+            line = server.stdout.readline()  # type: ignore[union-attr]
+            with urllib.request.urlopen(re.search(r"http://\S+", line)[0]) as answer:  # type: ignore[index]  # noqa: S310
+                assert b"TensorBoard" in answer.read()
+            server.send_signal(signal.SIGINT)
+            assert (server.wait(60), server.stderr.read()) == (0, "")  # type: ignore[union-attr]
+        return line
 
     def python(self, block: Block, text: str) -> str:
         printed = io.StringIO()

@@ -13,8 +13,12 @@ import rasterio
 from citygrain.errors import CitygrainError
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
+from citygrain.workflows.board import FOLDER
 from citygrain.workflows.city_map import STEPS, run_city_map
 from citygrain.workflows.config import RunConfig, read_config
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from board_logs import read_log
 
 FILES = (
     "map.tif", "map.qml", "confidence.tif", "segments.tif", "samples.h5", "assessment.json", "confusion.csv",
@@ -69,8 +73,10 @@ def done(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.name not in TIMED}
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name not in TIMED]
+    return {
+        str(path): (folder / path).read_bytes() for path in files if path.parts[0] != FOLDER
+    }  # a log tells the time
 
 
 def test_every_promised_file_is_there_and_nothing_half_written(done: Path) -> None:
@@ -157,6 +163,7 @@ def test_a_damaged_file_is_made_again(world: Path, tmp_path: Path) -> None:
 KILL = """
 import os, sys
 from pathlib import Path
+from citygrain.workflows.board import FOLDER
 from citygrain.workflows.city_map import run_city_map
 from citygrain.workflows.config import read_config
 world, folder, model, step, tick = sys.argv[1:]
@@ -196,6 +203,19 @@ def test_a_training_killed_after_an_epoch_ends_in_the_same_files(world: Path, tm
     run_city_map(config(world, "cnn"), tmp_path / "killed")
     mine = {k: v for k, v in contents(tmp_path / "whole").items() if not k.startswith(".")}
     assert mine == contents(tmp_path / "killed")
+    whole, killed_ = (read_log(tmp_path / name / FOLDER) for name in ("whole", "killed"))
+    assert whole.epochs("loss/train") == killed_.epochs("loss/train")  # the log went on, too
+    assert whole.steps("step/loss").keys() == killed_.steps("step/loss").keys()
+    assert "map" in whole.tags("images")
+
+
+@pytest.mark.slow
+def test_no_log_is_written_where_none_is_wanted(world: Path, tmp_path: Path) -> None:
+    quiet = config(world, "cnn").model_copy(update={"tensorboard": False})
+    run_city_map(quiet, tmp_path / "quiet", until="train")
+    run_city_map(config(world, "cnn"), tmp_path / "told", until="train")
+    assert not (tmp_path / "quiet" / FOLDER).exists()
+    assert contents(tmp_path / "quiet") == contents(tmp_path / "told")
 
 
 def test_a_mistake_in_the_reference_loses_nothing(world: Path, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ RIGHT: dict[str, Any] = {"scene": {"path": "s2.tif"}, "reference": {"path": "r.t
         ("samples", "block", -1, r"\[samples\] block = -1"),
         ("scene", "scale", 0, r"\[scene\] scale = 0"),
         ("segments", "area", 1.0, ""),
+        ("projector", "bands", ["B04"], r"\[projector\] bands = \['B04'\]; wanted: .*3"),
+        ("projector", "points", 9000, r"\[projector\] points = 9000; wanted: .*5000"),
         ("reference", "legend", "lcz", r"either classes .* or legend"),
     ],
 )

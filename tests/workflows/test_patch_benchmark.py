@@ -176,6 +176,8 @@ def test_a_network_beside_a_forest(tmp_path: Path) -> None:
     table = run_benchmark(asked, tmp_path / "out")
     mlp = next(row for row in table["rows"] if (row["split"], row["model"]) == ("random", "mlp"))
     assert mlp["epochs"] == 2 and mlp["training_rows"] == 640
+    assert list((tmp_path / "out/tensorboard/random/mlp/whole").glob("events*"))
+    assert not (tmp_path / "out/tensorboard/random/forest").exists()
     card = load_model(tmp_path / "out/random/mlp/whole/model").card
     assert 500 < sum(card.counts.values()) < 600  # some of the training groups validate
     assert card.recipe["label_smoothing"] == 0.2 and "valid_accuracy" in card.history[0]

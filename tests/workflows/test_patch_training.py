@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from citygrain.errors import ModelMismatchError
+from citygrain.errors import InputError, ModelMismatchError
 from citygrain.models import forest
 from citygrain.models.card import read_card
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.samples.store import write_samples
 from citygrain.sensors import SAR_FEATURES
+from citygrain.workflows.board import BoardChoice
 from citygrain.workflows.patch_source import PatchSource
 from citygrain.workflows.patch_training import assess_patches, held_out, source_of, train_patches
 
@@ -105,3 +106,8 @@ def test_a_network_trains_from_the_file_and_validates_on_another(tmp_path: Path)
     assert card.preparation["tessellation"] == "grid" and card.preparation["pixel_m2"] == 100
     assert "valid_accuracy" in read_card(tmp_path / "m").history[0] and ticks[-1] == (1, 1)
     assert not (tmp_path / "m/.checkpoint").exists()
+    assert list((tmp_path / "m/tensorboard").glob("events*"))
+    assert "features of the trained network" in (tmp_path / "m/tensorboard/projector_config.pbtxt").read_text()
+    bands = BoardChoice(bands=("B04", "B03", "B99"))
+    with pytest.raises(InputError, match="bands B04, B03, B99 for the projector; wanted: three of"):
+        train_patches(source, tmp_path / "n", model="sen2lcz", epochs=1, board=bands)

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from citygrain.cli.console import console, show_progress, show_steps
-from citygrain.cli.options import FormatOption, JsonOption, OutOption, RecipeOption, configuration, pairs
+from citygrain.cli.options import (
+    FormatOption,
+    JsonOption,
+    OutOption,
+    ProjectorBandsOption,
+    RecipeOption,
+    TensorBoardOption,
+    configuration,
+    listed,
+    pairs,
+)
 from citygrain.cli.patches import (
     AnyModelOption,
     ChannelsOption,
@@ -46,6 +56,7 @@ def train(
         Path, typer.Argument(help="Samples of `citygrain sample` or `run`, a file of So2Sat, or a folder of patches.")
     ],
     out: OutOption = Path("model"),
+    *,
     valid: Annotated[Path | None, typer.Option(help="Patches to validate on; else some of the training rows.")] = None,
     model: AnyModelOption = "cnn",
     sensors: SensorsOption = "s2",
@@ -56,10 +67,14 @@ def train(
     scale: PatchScaleOption = 1.0,
     settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another training.")] = 0,
+    tensorboard: TensorBoardOption = True,
+    projector_bands: ProjectorBandsOption = None,
 ) -> None:
     """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
+    from citygrain.workflows.board import BoardChoice
     from citygrain.workflows.patch_training import train_patches
 
+    shown = tuple(listed(projector_bands)) if projector_bands else None
     source = patch_source(samples, sensors=sensors, bands=bands, names=names, scale=scale)
     beside = source.beside(valid) if valid else None
     with show_progress("epochs") as progress:
@@ -73,6 +88,7 @@ def train(
             options=recipe_settings(settings),
             seed=seed,
             progress=progress,
+            board=BoardChoice(tensorboard, shown),
         )
     console.print(f"{out}: {card.network}, {card.parameters:,} parameters, {sum(card.counts.values()):,} samples")
 

@@ -21,11 +21,13 @@ __all__ = [
     "JsonOption",
     "ModelOption",
     "OutOption",
+    "ProjectorBandsOption",
     "RawOption",
     "RecipeOption",
     "ScaleOption",
     "SceneArgument",
     "SensorOption",
+    "TensorBoardOption",
     "configuration",
     "grid_of",
     "listed",
@@ -49,6 +51,12 @@ IndicesOption = Annotated[str, typer.Option("--indices", help="Indices or band m
 ModelOption = Annotated[Literal["forest", "mlp", "cnn"], typer.Option("--model", help="The classifier.")]
 RecipeOption = Annotated[
     Literal["default", "course"], typer.Option("--recipe", help="course trains exactly as the course does.")
+]
+TensorBoardOption = Annotated[
+    bool, typer.Option("--tensorboard/--no-tensorboard", help="Log a network's training for TensorBoard.")
+]
+ProjectorBandsOption = Annotated[
+    str | None, typer.Option("--projector-bands", help="Three bands of the projector's small pictures: B04,B03,B02")
 ]
 INDICES = "NDVI,MNDWI,NDBI"
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from citygrain.cli.console import console, show_steps
-from citygrain.cli.options import FormatOption, JsonOption, OutOption, RecipeOption, listed, pairs
+from citygrain.cli.options import (
+    FormatOption,
+    JsonOption,
+    OutOption,
+    RecipeOption,
+    TensorBoardOption,
+    listed,
+    pairs,
+)
 from citygrain.cli.shelf import model_cache
 
 if TYPE_CHECKING:
@@ -70,11 +78,13 @@ def benchmark(
     scale: PatchScaleOption = 1.0,
     settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other splits and trainings.")] = 0,
+    tensorboard: TensorBoardOption = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
     kind: FormatOption = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Train and score several models on the same patches: one table, the matrices side by side, a report."""
+    from citygrain.workflows.board import BoardChoice
     from citygrain.workflows.patch_benchmark import BenchmarkPlan, Contender, run_benchmark
     from citygrain.workflows.patch_table import table_lines
 
@@ -91,6 +101,7 @@ def benchmark(
         settings=recipe_settings(settings),
         seed=seed,
         cache=model_cache(),
+        board=BoardChoice(tensorboard),
     )
     with show_steps() as (observer, progress):
         table = run_benchmark(plan, out, fresh=fresh, kind=kind, observer=observer, progress=progress)

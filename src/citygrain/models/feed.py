@@ -103,8 +103,8 @@ class Feed:
         half: bool,
     ) -> None:
         self.epoch = 0
-        self._samples, self._normalisation, self._recipe = samples, normalisation, recipe
-        self._columns, self._classes = columns, int(columns.max()) + 1
+        self.samples, self.normalisation, self._recipe = samples, normalisation, recipe
+        self.columns, self._classes = columns, int(columns.max()) + 1
         self._targets, self._weights = torch.from_numpy(columns), torch.from_numpy(weights.astype(np.float32))
         self._seed, self._half = seed, half
         self._batch = recipe.batch if seed is not None else 512
@@ -127,22 +127,22 @@ class Feed:
     def _all(self) -> Tensor:
         """Prepare all rows, some at a time."""
         parts = []
-        for start in range(0, len(self._samples), 1024):
-            rows = np.asarray(self._samples.x[start : start + 1024], np.float32)
-            parts.append(prepare(rows, self._normalisation, half=self._half))
+        for start in range(0, len(self.samples), 1024):
+            rows = np.asarray(self.samples.x[start : start + 1024], np.float32)
+            parts.append(prepare(rows, self.normalisation, half=self._half))
         together = torch.cat(parts)
         return together.contiguous(memory_format=torch.channels_last) if together.ndim == 4 else together
 
     def _times(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return how often each row is drawn."""
-        n = len(self._samples)
+        n = len(self.samples)
         if self._seed is None:
             return np.ones(n, np.int64)
         rounds = max(1, -(-self._recipe.least_rows // n))
         if self._recipe.sampling == 0:
             return np.full(n, rounds)
         offset = (spread_seed(self._seed, epoch) % 1009) / 1009
-        return rounds * draw_counts(self._columns, self._recipe.sampling, offset=offset)
+        return rounds * draw_counts(self.columns, self._recipe.sampling, offset=offset)
 
     def _pieces(self, epoch: int) -> Iterator[Piece]:
         """Give values and row numbers in the order of the epoch, in pieces of any length."""
@@ -150,7 +150,7 @@ class Feed:
             for index in torch.split(self._order(epoch), self._batch):
                 yield self._rows[index], index
         elif self._seed is None:
-            for rows in np.array_split(np.arange(len(self._samples)), math.ceil(len(self._samples) / self._batch)):
+            for rows in np.array_split(np.arange(len(self.samples)), math.ceil(len(self.samples) / self._batch)):
                 yield self._take(rows), torch.from_numpy(rows)
         else:
             yield from self._mixed(epoch)
@@ -171,15 +171,15 @@ class Feed:
 
         times = self._times(epoch)
         rng = np.random.default_rng([self._seed or 0, epoch])
-        turns = [np.sort(i) for i in shuffled_blocks(len(self._samples), block=_BLOCK, mix=_MIXED, rng=rng)]
-        for order, read in read_ahead(self._samples.x, turns):
-            values = prepare(read, self._normalisation, half=self._half)
+        turns = [np.sort(i) for i in shuffled_blocks(len(self.samples), block=_BLOCK, mix=_MIXED, rng=rng)]
+        for order, read in read_ahead(self.samples.x, turns):
+            values = prepare(read, self.normalisation, half=self._half)
             drawn = np.repeat(np.arange(len(order)), times[order])
             drawn = drawn[rng.permutation(len(drawn))]
             yield values[torch.from_numpy(drawn)], torch.from_numpy(order[drawn])
 
     def _take(self, index: npt.NDArray[np.int64]) -> Tensor:
-        return prepare(self._samples.take(index), self._normalisation, half=self._half)
+        return prepare(self.samples.take(index), self.normalisation, half=self._half)
 
     def _vary(self, x: Tensor, target: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         recipe = self._recipe

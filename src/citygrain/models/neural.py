@@ -142,7 +142,7 @@ class NeuralClassifier:
         with workers(self.threads) as over:
             torch.manual_seed(self.seed)
             network = self._build(card)
-            job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks)
+            job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks, card)
             training = Training(network, self.recipe, feeds[0], job=job)
             training.over = over
             if training.split is None and has_batch_statistics(network):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from citygrain.files import make_folder, whole_file
+from citygrain.models.card import ModelCard
 from citygrain.models.feed import Batch, Feed, spread_seed
 from citygrain.models.networks.dropout import seed_dropout
 from citygrain.models.parallel import Twins, split_network
@@ -76,12 +77,15 @@ class Job:
         Fingerprint of network, recipe, seed and rows; a state with another one is not taken up.
     hooks : Hooks
         What looks on.
+    card : ModelCard
+        What the model is, for those who look on.
     """
 
     seed: int
     half: bool
     key: str
     hooks: Hooks
+    card: ModelCard
 
 
 class Training(pl.LightningModule):
@@ -91,6 +95,7 @@ class Training(pl.LightningModule):
         super().__init__()
         self.network, self.recipe, self.feed = network, recipe, feed
         self.seed, self.bf16, self.key, self.hooks = job.seed, job.half, job.key, job.hooks
+        self.card = job.card
         self.automatic_optimization = False  # halves of a batch go side by side
         self.over: Any = map
         self.split = split_network(network, self._precise, halves=recipe.halves)
@@ -156,6 +161,18 @@ class Training(pl.LightningModule):
             self.network.load_state_dict(self.average)
             self.average = weights
 
+    @contextlib.contextmanager
+    def judged_network(self) -> Iterator[nn.Module]:
+        """Give the network as it is judged: in evaluation mode, with the average weights where there is an average."""
+        before = {name: module.training for name, module in self.network.named_modules()}
+        self._swap()
+        try:
+            yield self.network.eval()
+        finally:
+            self._swap()
+            for name, module in self.network.named_modules():
+                module.training = before[name]
+
     def on_validation_start(self) -> None:
         """Judge the average, where there is one."""
         self._swap()
@@ -164,12 +181,13 @@ class Training(pl.LightningModule):
         """Train on with the weights themselves."""
         self._swap()
 
-    def validation_step(self, batch: Batch, _: int) -> None:
-        """Add a batch to the validation sums."""
+    def validation_step(self, batch: Batch, _: int) -> Tensor:
+        """Add a batch to the validation sums; return its logits (n, k)."""
         x, target, weight = batch
         logits = torch.cat(list(self.over(self._judged, x.chunk(2))))
         loss = (self._losses(logits, target, smoothing=0.0) * weight).sum() / weight.sum()
         self._count(logits, target, loss, part="valid")
+        return logits
 
     def _judged(self, x: Tensor) -> Tensor:
         with torch.inference_mode():  # each thread has a mode of its own
@@ -208,9 +226,7 @@ class Training(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Write the learning curves, keep the best weights, stop when nothing gets better."""
         curves: dict[str, float] = {"epoch": float(self.current_epoch + 1)}
-        for part, (loss, right, count) in self.sums.items():
-            if count:
-                curves |= {f"{part}_loss": loss / count, f"{part}_accuracy": right / count}
+        curves |= self.means()
         curves["learning_rate"] = float(self.trainer.optimizers[0].param_groups[0]["lr"])
         self.history.append(curves)
         for name, value in curves.items():
@@ -223,6 +239,14 @@ class Training(pl.LightningModule):
                 self.trainer.save_checkpoint(partial)
         if self.hooks.progress is not None:
             self.hooks.progress(self.current_epoch + 1, self.recipe.epochs)
+
+    def means(self) -> dict[str, float]:
+        """Return loss and accuracy of the epoch so far, of training and of validation rows."""
+        means: dict[str, float] = {}
+        for part, (loss, right, count) in self.sums.items():
+            if count:
+                means |= {f"{part}_loss": loss / count, f"{part}_accuracy": right / count}
+        return means
 
     def _judge(self) -> None:
         accuracies = [epoch.get("valid_accuracy", math.nan) for epoch in self.history]

@@ -33,6 +33,7 @@ from citygrain.scene.write import write_cog
 from citygrain.segments.slic import superpixels
 from citygrain.tessellation import Pixels
 from citygrain.tiles import Progress
+from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, map_crop, run_text
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.dates import join_dates, read_dates
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
@@ -51,6 +52,7 @@ from citygrain.workflows.units import (
 from citygrain.workflows.verdict import caveats, verdict
 
 if TYPE_CHECKING:
+    from citygrain.models.board_views import Crop
     from citygrain.report.html import RunRecord
 
 __all__ = ["STEPS", "run_city_map", "run_record"]
@@ -270,6 +272,9 @@ class _Job:
         def work() -> None:
             samples = read_samples(self.folder / "samples.h5")
             role = read_table(self.folder / "samples.h5")["role"][samples.unit]
+            board = make_board(
+                self.folder / FOLDER, c.name, samples, self._board, crop=lambda: self._crop(samples.legend)
+            )
             model = make_model(
                 c.name,
                 recipe=c.recipe,
@@ -278,11 +283,12 @@ class _Job:
                 seed=self.config.seed,
                 preparation=preparation(self.config, self.features, self.units),
                 units=str(self.features.attrs["units"]),
-                hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint"),
+                hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint", board),
             )
-            valid = samples[role == 2]
-            model.fit(samples[role == 1], valid if len(valid) else None)
+            valid = samples[role == 2] if (role == 2).any() else None
+            model.fit(samples[role == 1], valid)
             model.save(self.folder / "model")
+            finish_board(board, model, samples[role == 1], valid)
             shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
 
         self.manifest.step("train", self._train_ingredients, ["model"], work, needs=[lambda: self.features])
@@ -321,6 +327,16 @@ class _Job:
         needs = [lambda: self.features, lambda: self.reference]
         ingredients = {"map": self._train_ingredients, "truth": self.manifest.head["inputs"].get(str(self.truth))}
         self.manifest.step("report", ingredients, ["report.html"], work, needs=needs)
+
+    @property
+    def _board(self) -> BoardChoice:
+        """What TensorBoard shows; no file of a step depends on it."""
+        c = self.config
+        bands = None if c.projector.bands is None else tuple(c.projector.bands)
+        return BoardChoice(c.tensorboard, bands, c.projector.points, run_text(c.model_dump()))
+
+    def _crop(self, legend: Legend) -> "Crop":
+        return map_crop(self.chosen, self.units, legend)
 
     def _city(self) -> ThematicMap:
         return ThematicMap.read(self.folder / "map.tif", read_card(self.folder / "model").legend)

@@ -18,6 +18,7 @@ from citygrain.models.catalogue import ModelName
 __all__ = [
     "FeaturesConfig",
     "ModelConfig",
+    "ProjectorConfig",
     "ReferenceConfig",
     "RunConfig",
     "SamplesConfig",
@@ -126,8 +127,15 @@ class ModelConfig(_Section):
     bands: list[str] | None = None
 
 
+class ProjectorConfig(_Section):
+    """What TensorBoard's projector shows: bands of the small pictures (three), and how many points."""
+
+    bands: list[str] | None = Field(None, min_length=3, max_length=3)
+    points: int | None = Field(None, ge=2, le=5000)
+
+
 class RunConfig(_Section):
-    """A whole run."""
+    """A whole run; `tensorboard` says whether the training of a network is logged for TensorBoard."""
 
     scene: SceneConfig
     reference: ReferenceConfig
@@ -137,6 +145,8 @@ class RunConfig(_Section):
     samples: SamplesConfig = SamplesConfig()
     model: ModelConfig = ModelConfig()
     seed: int = Field(0, ge=0)
+    tensorboard: bool = True
+    projector: ProjectorConfig = ProjectorConfig()
 
 
 def read_config(path: Path, variables: Mapping[str, str]) -> RunConfig:
@@ -194,7 +204,7 @@ def parse_config(
     Traceback (most recent call last):
     ...
     citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
-segments, samples, model, seed; did you mean reference?
+segments, samples, model, seed, tensorboard, projector; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)

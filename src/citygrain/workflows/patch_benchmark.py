@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from citygrain.models.classifier import Classifier
 from citygrain.models.shelf import find_model, published_models
 from citygrain.samples.samples import Samples
 from citygrain.tiles import Progress
+from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, run_text
 from citygrain.workflows.manifest import Manifest, Observer, versions
 from citygrain.workflows.patch_scores import score_rows
 from citygrain.workflows.patch_source import PatchSource, content_mark
@@ -114,6 +115,8 @@ class BenchmarkPlan:
         Source of every draw.
     cache : Path or None
         Where published models are kept; the user's cache folder, if not given.
+    board : BoardChoice
+        What is logged of each training for TensorBoard, in ``tensorboard`` within the output folder.
     """
 
     source: PatchSource
@@ -127,6 +130,7 @@ class BenchmarkPlan:
     settings: dict[str, object] = field(default_factory=dict)
     seed: int = 0
     cache: Path | None = None
+    board: BoardChoice = BoardChoice()  # noqa: RUF009 - frozen
 
     @classmethod
     def of(cls, path: Path | str, models: str, *, recipe: str = "default", **options: Any) -> "BenchmarkPlan":
@@ -296,7 +300,7 @@ class _Bench:
         checkpoint = place.with_name(f".{place.name}.checkpoint")  # outlives a kill, unlike what is half-written
         shutil.rmtree(place, ignore_errors=True)
         start = time.perf_counter()
-        classifier = self._trained(model, part, checkpoint)
+        classifier = self._trained(model, part, checkpoint, self.folder / FOLDER / place.relative_to(self.folder))
         trained = time.perf_counter()
         units = self.plan.source.units(part.test.features)
         mapped = classifier.predict(fitting_samples(classifier.card, part.test, units).x)
@@ -315,7 +319,7 @@ class _Bench:
         write_text(place / "run.json", json.dumps(run, indent=1) + "\n")
         shutil.rmtree(checkpoint, ignore_errors=True)
 
-    def _trained(self, model: Contender, part: Part, checkpoint: Path) -> Classifier:
+    def _trained(self, model: Contender, part: Part, checkpoint: Path, log: Path) -> Classifier:
         if model.trained:
             return find_model(model.name, cache=self.plan.cache)
         train, valid = part.train, part.valid
@@ -323,13 +327,17 @@ class _Bench:
             valid = None  # as taught: nothing is chosen on validation rows, so all of them train
         elif valid is None:
             train, valid = held_out(train, seed=self.plan.seed)
+        name = cast(ModelName, model.name)
+        board = make_board(log, name, train, replace(self.plan.board, texts=run_text(self.plan.source.to_dict())))
         classifier = self.plan.make(
             model,
             units=self.plan.source.units(train.features),
             preparation=how_read(self.plan.source, train),
-            hooks=training_hooks(cast(ModelName, model.name), self.progress, checkpoint),
+            hooks=training_hooks(name, self.progress, checkpoint, board),
         )
-        return classifier.fit(train, valid)
+        classifier.fit(train, valid)
+        finish_board(board, classifier, train, valid)
+        return classifier
 
 
 def write_predictions(path: Path, test: Samples, mapped: npt.NDArray[np.uint8]) -> None:

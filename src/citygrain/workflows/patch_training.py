@@ -5,6 +5,7 @@ The model card keeps how the patches were read and in which units, so that a mod
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from citygrain.samples.folds import split_at_random, split_groups
 from citygrain.samples.samples import Samples
 from citygrain.sensors import SAR_FEATURES, SENTINEL2
 from citygrain.tiles import Progress
+from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, run_text
 from citygrain.workflows.patch_scores import score_rows
 from citygrain.workflows.patch_source import PatchSource
 from citygrain.workflows.training import training_hooks
@@ -45,6 +47,7 @@ def train_patches(
     options: Mapping[str, object] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    board: BoardChoice = BoardChoice(),  # noqa: B008 - frozen
 ) -> ModelCard:
     """Train a model on patches and save it; an interrupted training of a network goes on from its last epoch.
 
@@ -63,6 +66,8 @@ def train_patches(
         As for `citygrain.models.catalogue.make_model`.
     progress : callable, optional
         Called with (epochs done, epochs).
+    board : BoardChoice
+        What is logged for TensorBoard, in ``tensorboard`` within `folder`.
 
     Raises
     ------
@@ -82,6 +87,7 @@ def train_patches(
     else:
         train, judges = held_out(train, seed=seed)
     checkpoint = folder / ".checkpoint"
+    log = make_board(folder / FOLDER, model, samples, replace(board, texts=run_text(source.to_dict())))
     classifier = make_model(
         model,
         recipe=recipe,
@@ -90,9 +96,10 @@ def train_patches(
         seed=seed,
         units=source.units(samples.features),
         preparation=how_read(source, samples),
-        hooks=training_hooks(model, progress, checkpoint),
+        hooks=training_hooks(model, progress, checkpoint, log),
     )
     classifier.fit(train, judges).save(folder)
+    finish_board(log, classifier, train, judges)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return classifier.card
 
