@@ -38,7 +38,7 @@ bench: .venv/ready  ## speed and quality beside named peers
 	$(RUN) benchmarks
 
 browser:        ## install Chromium, which tests of pages drive (Debian, as root); without it they are skipped
-	command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium
+	command -v chromium > /dev/null || (apt-get update --quiet && apt-get install --yes --no-install-recommends chromium)
 
 clean:          ## remove what the targets made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
