@@ -127,6 +127,10 @@ def test_a_trained_model_is_scored_and_not_trained(tmp_path: Path) -> None:
     table = run_benchmark(plan(tmp_path / "a.h5", folder, grouped=False), tmp_path / "two")
     (row,) = table["rows"]
     assert row["training_seconds"] is None and row["test_rows"] == 16
+    (Path(folder) / "tensorboard").mkdir()
+    (Path(folder) / "tensorboard/events").write_bytes(b"a log beside the model does not change it")
+    again = plan(tmp_path / "a.h5", folder, grouped=False)
+    assert not steps_of(lambda told: run_benchmark(again, tmp_path / "two", observer=told))[0]
     assert " -  " in list(table_lines(table))[-2]
 
 

@@ -25,7 +25,7 @@ from citygrain.models.shelf import find_model, published_models
 from citygrain.samples.samples import Samples
 from citygrain.tiles import Progress
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, run_text
-from citygrain.workflows.manifest import Manifest, Observer, versions
+from citygrain.workflows.manifest import Manifest, Observer, fingerprint, versions
 from citygrain.workflows.patch_scores import score_rows
 from citygrain.workflows.patch_source import PatchSource, content_mark
 from citygrain.workflows.patch_splits import Given, Part, Split, SplitName, make_splits
@@ -81,7 +81,8 @@ class Contender:
         if not self.trained:
             return self.label
         if Path(self.name).is_dir():
-            return content_mark(Path(self.name))
+            files = sorted(file for file in Path(self.name).iterdir() if file.is_file())  # not the log of its training
+            return fingerprint({file.name: content_mark(file) for file in files})
         known = published_models()
         if self.name not in known:
             named = ", ".join((*MODELS, *known))
