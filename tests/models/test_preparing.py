@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from citygrain.errors import InputError
 from citygrain.models.augment import blend, cut_windows, jitter, move, square_view, turn_in_turn
+from citygrain.models.catalogue import make_model
 from citygrain.models.feed import Feed, draw_counts, prepare, spread_seed
 from citygrain.models.networks.dropout import SeededDropout
 from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normalisation, learn_robust_normalisation
@@ -371,3 +372,15 @@ def test_recipes_come_back_and_are_strict() -> None:
             Recipe.from_dict(values)
     with pytest.raises(InputError, match="course, default"):
         recipe_named("best")
+
+
+def test_each_network_is_taught_as_long_as_in_its_course() -> None:
+    epochs = {name: make_model(name, recipe="course").recipe.epochs for name in ("cnn", "mlp", "resnet50")}
+    assert epochs == {"cnn": 10, "mlp": 5, "resnet50": 5}
+    assert make_model("mlp", recipe="course", epochs=7).recipe.epochs == 7
+
+
+def test_windows_are_for_networks_of_whole_patches() -> None:
+    assert make_model("resnet20", options={"window": 0.5}).recipe.window == 0.5
+    with pytest.raises(InputError, match="window = 0.5 for model 'mlp'"):
+        make_model("mlp", options={"window": 0.5})

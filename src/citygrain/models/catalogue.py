@@ -29,6 +29,8 @@ _NETWORKS: dict[tuple[str, str], str] = {
     ("cnn", "default"): "segment-net",
     **{(name, recipe): name for name in PATCH_MODELS for recipe in ("course", "default")},
 }
+_COURSE_EPOCHS = {"cnn": 10}
+"""Epochs of the course that taught a network; 5 in the course on Local Climate Zones, which taught the others."""
 
 
 def make_model(
@@ -95,6 +97,8 @@ def make_model(
     from citygrain.models.training import Hooks  # noqa: PLC0415
 
     settings = "patches" if name in PATCH_MODELS and recipe == "default" else recipe
+    if epochs is None and recipe == "course":
+        epochs = _COURSE_EPOCHS.get(name, 5)
     changed = recipe_named(settings, epochs=epochs).changed(options or {})
     if changed.window < 1 and name not in PATCH_MODELS:
         raise InputError(

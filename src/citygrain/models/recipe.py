@@ -210,7 +210,7 @@ COURSE = Recipe(
     halves=False,
     half=False,
 )
-"""As taught: Adam with Keras's settings, raw values, batches of 32, ten epochs, float32."""
+"""As taught: Adam with Keras's settings, raw values, batches of 32, float32; ten epochs, of whole patches five."""
 
 DEFAULT = Recipe(
     name="default",
