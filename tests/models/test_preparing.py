@@ -382,5 +382,5 @@ def test_each_network_is_taught_as_long_as_in_its_course() -> None:
 
 def test_windows_are_for_networks_of_whole_patches() -> None:
     assert make_model("resnet20", options={"window": 0.5}).recipe.window == 0.5
-    with pytest.raises(InputError, match="window = 0.5 for model 'mlp'"):
+    with pytest.raises(InputError, match=r"window = 0\.5 for model 'mlp'"):
         make_model("mlp", options={"window": 0.5})
