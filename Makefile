@@ -4,7 +4,7 @@ BIN := .venv/bin
 export CITYGRAIN_DATA ?= $(abspath ../shared/data)
 RUN := $(BIN)/python -m
 # One process for each core, and one thread in each.
-PARALLEL := --numprocesses auto --dist loadfile
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test quick lint docs bench browser clean
 help:           ## list the targets

@@ -25,6 +25,11 @@ settings.register_profile(
 settings.load_profile("citygrain")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the pages: they take as long as all other files together, which go on beside them."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Folder of the real scenes; tests that need it skip where it is absent."""

@@ -1,5 +1,6 @@
 """The command that opens TensorBoard on the trainings of a folder."""
 
+import signal
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ def board(
     """Open TensorBoard on all trainings below a folder, until Ctrl-C; those that run now are shown as they go on."""
     from citygrain.models.board_server import find_logs, serve_board
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell takes it from what it starts in the background
     with serve_board(folder, host=host, port=port) as address, suppress(KeyboardInterrupt):
         logs = len(find_logs(folder))
         console.print(
