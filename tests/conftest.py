@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.scene.synthetic import SyntheticCity, synthetic_city
 from citygrain.tessellation import raster_like
+from helpers.commands import Command, Said
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +39,23 @@ def data() -> Path:
     if not (folder / "scenes").is_dir():
         pytest.skip(f"no real scenes in {folder}: set CITYGRAIN_DATA")
     return folder.resolve()
+
+
+@pytest.fixture
+def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run a command in this process, as the console script does."""
+    from citygrain.cli import main
+
+    def command(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+            raise SystemExit(0)
+        printed = capfd.readouterr()
+        return Said(int(end.value.code or 0), printed.out, printed.err)
+
+    return command
 
 
 @pytest.fixture(scope="session")

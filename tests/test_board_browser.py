@@ -17,11 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent / "models"))
-from worlds import BANDS, toy_patches
-
-from browser import Browser, Page, need_browser
+from helpers.browser import Browser, Page, need_browser
+from helpers.worlds import BANDS, toy_patches
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "import sys; from citygrain.cli import main; sys.argv[0] = 'citygrain'; main()"

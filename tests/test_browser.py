@@ -1,14 +1,12 @@
 """The helper that drives Chromium: what a page says and does arrives in the test."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-from browser import Browser, BrowserError, Page
+from helpers.browser import Browser, BrowserError, Page
 
 PAGE = """<!doctype html><title>Toy</title><body style="margin:0">
 <button style="position:absolute;left:10px;top:10px;width:80px;height:30px" onclick="seen.push('click')">a</button>

@@ -4,9 +4,6 @@ import json
 import re
 import resource
 import signal
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +11,9 @@ import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from citygrain.cli import main
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
+from helpers.commands import Command
 
 CLASSES = 'classes = { 1 = "Urban", 2 = "Crop", 3 = "Vegetation", 4 = "Water" }'
 TOML = f"""
@@ -35,34 +32,6 @@ block = 500
 [model]
 name = "forest"
 """
-
-
-@dataclass
-class Said:
-    """What a command printed and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture
-def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process, as the console script does."""
-
-    def command(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-            raise SystemExit(0)
-        printed = capfd.readouterr()
-        return Said(int(end.value.code or 0), printed.out, printed.err)
-
-    return command
 
 
 @pytest.fixture(scope="module")

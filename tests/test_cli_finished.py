@@ -1,42 +1,11 @@
 """`citygrain figures` and `citygrain compare`, as a user meets them."""
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from citygrain.cli import main
-
-
-@dataclass
-class Said:
-    """What a command printed and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture
-def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process, as the console script does."""
-
-    def command(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-            raise SystemExit(0)
-        printed = capfd.readouterr()
-        return Said(int(end.value.code or 0), printed.out, printed.err)
-
-    return command
+from helpers.commands import Command
 
 
 @pytest.mark.slow
@@ -95,3 +64,11 @@ def test_each_mistake_is_one_line(
     assert said.returncode == 2 and message in said.stderr, said.stderr
     assert said.stderr.count("citygrain: ") == 1 and "Traceback" not in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", ["inf", "nan", "-inf", "0"])
+def test_no_size_of_a_block(citygrain: Command, tmp_path: Path, size: str) -> None:
+    (tmp_path / "a.tif").touch()
+    said = citygrain("compare", tmp_path / "a.tif", tmp_path / "a.tif", "--block", size, "--classes", "1=A")
+    assert said.returncode == 2 and said.stdout == ""
+    assert said.stderr.splitlines()[-1].startswith("Error: Invalid value for '--block'")

@@ -1,7 +1,6 @@
 """The commands areas and recode as a user meets them."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,11 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from citygrain.cli import main
 from citygrain.scene.write import write_cog
+from helpers.commands import Command
 
 RING = "<outerBoundaryIs><LinearRing><coordinates>{}</coordinates></LinearRing></outerBoundaryIs>"
 SQUARE = RING.format("13.40,52.5 13.41,52.5 13.41,52.502 13.40,52.502 13.40,52.5")
-
-
-def said(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: object
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
-    capfd.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main()
-        sys.exit(0)
-    out, err = capfd.readouterr()
-    return int(end.value.code or 0), out, err
 
 
 @pytest.fixture
@@ -36,10 +23,8 @@ def kml(tmp_path: Path) -> Path:
     return tmp_path / "areas.kml"
 
 
-def test_areas_prints_a_table_and_draws(
-    kml: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = said(monkeypatch, capfd, "areas", kml, "--out", kml.with_name("areas.png"))
+def test_areas_prints_a_table_and_draws(kml: Path, citygrain: Command) -> None:
+    code, out, _ = citygrain("areas", kml, "--out", kml.with_name("areas.png"))
     assert code == 0
     lines = out.splitlines()
     assert lines[1].split()[:6] == ["5", "Open", "midrise", "1", "15.1", "15.1"]
@@ -49,41 +34,35 @@ def test_areas_prints_a_table_and_draws(
     assert kml.with_name("areas.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_areas_as_json(kml: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = said(monkeypatch, capfd, "areas", kml, "--json")
+def test_areas_as_json(kml: Path, citygrain: Command) -> None:
+    code, out, _ = citygrain("areas", kml, "--json")
     found = json.loads(out)
     assert code == 0
     assert [row["code"] for row in found["polygons"]] == [5, 12]
     assert found["skipped"] == ["ROI"]
 
 
-def test_recode_and_what_it_refuses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_recode_and_what_it_refuses(tmp_path: Path, citygrain: Command) -> None:
     grid = GeoBox((1, 3), Affine(100, 0, 0, 0, -100, 0), "EPSG:32633")
     write_cog(tmp_path / "lcz.tif", np.array([[2, 15, 17]], np.uint8), grid, nodata=0)
     new = tmp_path / "wrf.tif"
-    code, out, _ = said(monkeypatch, capfd, "recode", tmp_path / "lcz.tif", "--to", "wrf51", "--out", new)
+    code, out, _ = citygrain("recode", tmp_path / "lcz.tif", "--to", "wrf51", "--out", new)
     assert (code, out) == (0, f"{new}: 0 (1), 52 (1), 61 (1)\n")
     with rasterio.open(new) as source:
         assert source.read(1).tolist() == [[52, 61, 0]]
-    code, out, err = said(monkeypatch, capfd, "recode", new, "--to", "so2sat", "--out", tmp_path / "no.tif")
+    code, out, err = citygrain("recode", new, "--to", "so2sat", "--out", tmp_path / "no.tif")
     assert (code, out) == (2, "")
     assert err.startswith("citygrain: 52, 61 in codes of scheme 'wudapt'; wanted: 1, 2")
     assert not (tmp_path / "no.tif").exists()
-    code, _, err = said(monkeypatch, capfd, "areas", tmp_path / "none.kml")
+    code, _, err = citygrain("areas", tmp_path / "none.kml")
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_a_map_is_assessed_against_training_areas(
-    kml: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_map_is_assessed_against_training_areas(kml: Path, citygrain: Command) -> None:
     kml.write_text(kml.read_text().replace("<name>B</name>", "<name>note</name>"))
     grid = GeoBox.from_bbox((13.39, 52.49, 13.42, 52.51), "EPSG:4326", resolution=0.001)
     write_cog(kml.with_name("lcz.tif"), np.full(grid.shape, 5, np.uint8), grid, nodata=0)
-    code, out, _ = said(
-        monkeypatch, capfd, "assess", kml.with_name("lcz.tif"), "--reference", kml, "--legend", "lcz", "--json"
-    )
+    code, out, _ = citygrain("assess", kml.with_name("lcz.tif"), "--reference", kml, "--legend", "lcz", "--json")
     found = json.loads(out)
     assert (code, found["count"], found["overall_accuracy"]) == (0, 20, 1.0)
     assert found["lcz"] == {"OAu": 1.0, "OAbu": 1.0, "OAw": 1.0}

@@ -1,9 +1,6 @@
 """`citygrain map` with models of cells, as a user meets it."""
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,41 +8,13 @@ import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from citygrain.cli import main
 from citygrain.legend import LCZ
 from citygrain.models.catalogue import make_model
 from citygrain.samples.samples import Samples
 from citygrain.scene.write import write_cog
+from helpers.commands import Command
 
 BANDS = ("B02", "B03", "B04")
-
-
-@dataclass
-class Said:
-    """What a command printed and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture
-def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run ``citygrain map`` in this process, as the console script does."""
-
-    def command(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["citygrain", "map", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-            raise SystemExit(0)
-        printed = capfd.readouterr()
-        return Said(int(end.value.code or 0), printed.out, printed.err)
-
-    return command
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +36,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_city_in_cells(citygrain: Command, world: Path, tmp_path: Path) -> None:
-    said = citygrain(world / "a.tif", "--model", world / "model", "--grid", 100, "--out", tmp_path)
+    said = citygrain("map", world / "a.tif", "--model", world / "model", "--grid", 100, "--out", tmp_path)
     assert said.returncode == 0, said.stderr
     assert "map.tif: " in said.stdout and "Compact midrise" in said.stdout and said.stderr == ""
     with rasterio.open(tmp_path / "map.tif") as file:
@@ -78,7 +47,7 @@ def test_a_city_in_cells(citygrain: Command, world: Path, tmp_path: Path) -> Non
 
 def test_dates_strides_and_json(citygrain: Command, world: Path, tmp_path: Path) -> None:
     options = ["--date", world / "b.tif", "--stride", 4, "--probabilities", "--no-filter", "--level", "boa", "--json"]
-    said = citygrain(world / "a.tif", "--model", world / "model", "--out", tmp_path, *options)
+    said = citygrain("map", world / "a.tif", "--model", world / "model", "--out", tmp_path, *options)
     assert said.returncode == 0, said.stderr
     record = json.loads(said.stdout)
     assert [date["source"] for date in record["dates"]] == ["a.tif", "b.tif"]
@@ -100,13 +69,13 @@ def test_dates_strides_and_json(citygrain: Command, world: Path, tmp_path: Path)
 def test_what_does_not_fit_is_one_line(
     citygrain: Command, world: Path, tmp_path: Path, options: list[object], message: str
 ) -> None:
-    said = citygrain(world / "a.tif", "--model", world / "model", "--out", tmp_path, *options)
+    said = citygrain("map", world / "a.tif", "--model", world / "model", "--out", tmp_path, *options)
     assert said.returncode == 2 and message in said.stderr and said.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_model_is_one_line(citygrain: Command, world: Path) -> None:
-    said = citygrain(world / "a.tif", "--model", "resnet-9000", "--out", world / "out")
+    said = citygrain("map", world / "a.tif", "--model", "resnet-9000", "--out", world / "out")
     assert said.returncode == 2 and "resnet-9000" in said.stderr and "sen2lcz-mf" in said.stderr
 
 
@@ -116,10 +85,10 @@ def test_a_published_network_warns_of_the_processing_level(
 ) -> None:
     monkeypatch.setenv("CITYGRAIN_CACHE", str(data / "so2sat/weights"))
     scene = data / "scenes/berlin/s2_20241024.tif"
-    said = citygrain(scene, "--model", "sen2lcz-mf", "--out", tmp_path, "--half")
+    said = citygrain("map", scene, "--model", "sen2lcz-mf", "--out", tmp_path, "--half")
     assert said.returncode == 0, said.stderr
     (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert "top-of-atmosphere" in warning and "--level toa" in warning and "\n" not in warning
     caplog.clear()
-    assert citygrain(scene, "--model", "sen2lcz-mf", "--out", tmp_path, "--level", "toa").returncode == 0
+    assert citygrain("map", scene, "--model", "sen2lcz-mf", "--out", tmp_path, "--level", "toa").returncode == 0
     assert not caplog.records

@@ -1,41 +1,23 @@
 """Patches on the command line: look, benchmark, train and assess, and one line for every mistake."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from citygrain.cli import main
 from citygrain.models import forest
 from citygrain.samples.store import write_samples
-
-sys.path.insert(0, str(Path(__file__).parent / "workflows"))
-sys.path.insert(0, str(Path(__file__).parent / "samples"))
-from patch_worlds import make_patches, write_patches
-from so2sat_files import write_geo, write_so2sat
-
-Command = Callable[..., tuple[int, str, str]]
+from helpers.commands import Command
+from helpers.patch_worlds import make_patches, write_patches
+from helpers.so2sat_files import write_geo, write_so2sat
 
 
-@pytest.fixture
-def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Run a command in this process, as the console script does: exit code, output, errors."""
+@pytest.fixture(autouse=True)
+def small_and_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Forests of few trees, and an empty shelf."""
     monkeypatch.setattr(forest, "_TREES", {"course": 5, "default": 8})
     monkeypatch.setenv("CITYGRAIN_CACHE", str(tmp_path / "cache"))
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-            raise SystemExit(0)
-        printed = capfd.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return command
 
 
 def test_look_at_patches(citygrain: Command, tmp_path: Path) -> None:
@@ -107,3 +89,11 @@ def test_cities_are_named_by_their_file(citygrain: Command, tmp_path: Path) -> N
     assert code == 0 and "drawn from 4 groups" in said
     for city in set(cities):
         assert f"{city}: {cities.count(city)} rows, overall accuracy" in said
+
+
+def test_a_refused_training_leaves_nothing(citygrain: Command, tmp_path: Path) -> None:
+    write_patches(tmp_path / "a.h5", 40)
+    bands = ("--model", "cnn", "--projector-bands", "B04,<b>,B02")
+    code, _, errors = citygrain("train", tmp_path / "a.h5", "--out", tmp_path / "model", *bands)
+    assert code == 2 and "<b>" in errors and len(errors.splitlines()) == 1
+    assert not (tmp_path / "model").exists()

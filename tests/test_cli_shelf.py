@@ -1,35 +1,19 @@
 """The shelf on the command line: what there is, and weights of Keras made a model."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from citygrain.cli import main
 from citygrain.models import shelf
 from citygrain.models.catalogue import load_model
 from citygrain.models.shelf import find_model, published_models
+from helpers.commands import Command
 
-Command = Callable[..., tuple[int, str, str]]
 
-
-@pytest.fixture
-def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Run a command in this process, as the console script does: exit code, output, errors."""
+@pytest.fixture(autouse=True)
+def empty_shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CITYGRAIN_CACHE", str(tmp_path / "cache"))
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-            raise SystemExit(0)
-        printed = capfd.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return command
 
 
 def test_models_tells_what_a_user_must_know(citygrain: Command, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What every classifier must do, whatever is inside it."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from citygrain.models.catalogue import load_model, make_model
 from citygrain.models.classifier import Classifier
 from citygrain.models.forest import ForestClassifier
 from citygrain.samples.samples import Samples
-
-sys.path.insert(0, str(Path(__file__).parent))
-from worlds import LEGEND, Lazy, toy_patches, toy_rows
+from helpers.worlds import LEGEND, Lazy, toy_patches, toy_rows
 
 KINDS = {
     "forest-rows": ("forest", toy_rows),

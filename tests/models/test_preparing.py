@@ -1,8 +1,6 @@
 """Standardisation, augmentation, statistics, batches and threads."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +18,7 @@ from citygrain.models.normalisation import SEGMENT, Normalisation, learn_normali
 from citygrain.models.parallel import Twins, split_network, workers
 from citygrain.models.recipe import COURSE, DEFAULT, Recipe, recipe_named
 from citygrain.models.statistics import patch_statistics
-
-sys.path.insert(0, str(Path(__file__).parent))
-from worlds import Lazy, toy_patches
+from helpers.worlds import Lazy, toy_patches
 
 FLOATS = st.floats(-1e4, 1e4, width=32)
 

@@ -1,7 +1,6 @@
 """A training killed at any epoch goes on from there and ends in the same bytes."""
 
 import logging
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +15,7 @@ from citygrain.models.catalogue import make_model
 from citygrain.models.neural import NeuralClassifier
 from citygrain.models.training import STATE, Hooks, as_good_as_best
 from citygrain.samples.samples import Samples
-
-sys.path.insert(0, str(Path(__file__).parent))
-from worlds import toy_patches, toy_rows
+from helpers.worlds import toy_patches, toy_rows
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from citygrain.models.tensorboard import Board, BoardPlan
 from citygrain.models.training import Hooks
 from citygrain.report.board import BoardPictures
 from citygrain.samples.samples import Samples
-
-sys.path.insert(0, str(Path(__file__).parent))
-from board_logs import Log, read_log
-from worlds import BANDS, toy_patches, toy_rows
+from helpers.board_logs import Log, read_log
+from helpers.worlds import BANDS, toy_patches, toy_rows
 
 pytestmark = pytest.mark.slow
 

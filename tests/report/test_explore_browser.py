@@ -1,17 +1,13 @@
 """The report explored in a real browser: what is shown, told and marked is what the rasters hold."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from citygrain.report.assessed import pixel_matrix
 from citygrain.report.html import write_report
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from browser import Browser
+from helpers.browser import Browser
 
 HOSTILE = (
     '<img src=x onerror="window.hurt = 1">',

@@ -1,4 +1,3 @@
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from citygrain.samples.open import open_samples, sample_splits
 from citygrain.samples.samples import Samples
 from citygrain.samples.store import write_samples
 from citygrain.sensors import SAR_FEATURES, SO2SAT_SENTINEL2
-
-sys.path.insert(0, str(Path(__file__).parent))
-from so2sat_files import write_so2sat
+from helpers.so2sat_files import write_so2sat
 
 
 def ours() -> Samples:

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import h5py
@@ -15,9 +14,7 @@ from citygrain.samples.so2sat_ground import SO2SAT_CITIES
 from citygrain.samples.split import split_blocks
 from citygrain.samples.store import write_samples
 from citygrain.sensors import SAR_FEATURES, SO2SAT_SENTINEL1, SO2SAT_SENTINEL2
-
-sys.path.insert(0, str(Path(__file__).parent))
-from so2sat_files import write_geo, write_so2sat
+from helpers.so2sat_files import write_geo, write_so2sat
 
 
 @pytest.fixture(scope="module")

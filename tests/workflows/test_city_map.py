@@ -16,9 +16,7 @@ from citygrain.scene.write import write_cog
 from citygrain.workflows.board import FOLDER
 from citygrain.workflows.city_map import STEPS, run_city_map
 from citygrain.workflows.config import RunConfig, read_config
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-from board_logs import read_log
+from helpers.board_logs import read_log
 
 FILES = (
     "map.tif", "map.qml", "confidence.tif", "segments.tif", "samples.h5", "assessment.json", "confusion.csv",

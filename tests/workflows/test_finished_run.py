@@ -65,6 +65,15 @@ def test_what_is_no_finished_run(finished_runs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("text", ["[]", "{}", '{"superpixel": 3}', "{"])
+def test_an_assessment_that_is_none(finished_runs: Path, tmp_path: Path, text: str) -> None:
+    shutil.copytree(finished_runs / "a", tmp_path / "a")
+    (tmp_path / "a/assessment.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"holds no assessment|cannot be read"):
+        read_run(tmp_path / "a")
+
+
+@pytest.mark.slow
 def test_a_changed_input_is_named(finished_runs: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(finished_runs / "a", tmp_path / "copy")
     record = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,9 +19,7 @@ from citygrain.workflows import patch_scores, patch_table
 from citygrain.workflows.patch_benchmark import BenchmarkPlan, Contender, run_benchmark
 from citygrain.workflows.patch_source import PatchSource
 from citygrain.workflows.patch_table import COLUMNS, table_lines
-
-sys.path.insert(0, str(Path(__file__).parent))
-from patch_worlds import make_patches, write_patches
+from helpers.patch_worlds import make_patches, write_patches
 
 TIMED = {"training_seconds", "patches_per_second"}
 

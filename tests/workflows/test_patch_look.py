@@ -1,6 +1,5 @@
 """A first look at patches: what is told of them, and which figures come of which sensors."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +11,8 @@ from citygrain.samples.store import write_samples
 from citygrain.sensors import SO2SAT_SENTINEL1, SO2SAT_SENTINEL2
 from citygrain.workflows.patch_look import describe_patches, look_at_patches
 from citygrain.workflows.patch_source import PatchSource
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "samples"))
-sys.path.insert(0, str(Path(__file__).parent))
-from patch_worlds import make_patches, write_patches
-from so2sat_files import write_so2sat
+from helpers.patch_worlds import make_patches, write_patches
+from helpers.so2sat_files import write_so2sat
 
 
 def test_both_sensors_of_so2sat(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What patches are called, read in which units, and marked by."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,8 @@ import pytest
 from citygrain.errors import InputError
 from citygrain.workflows import patch_source
 from citygrain.workflows.patch_source import PatchSource, content_mark
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "samples"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflows"))
-from patch_worlds import BANDS, write_patches
-from so2sat_files import write_so2sat
+from helpers.patch_worlds import BANDS, write_patches
+from helpers.so2sat_files import write_so2sat
 
 
 def write_folder(folder: Path) -> None:

@@ -1,8 +1,6 @@
 """Splits of a benchmark: what trains never tests, groups stay whole, and what is wrong is said."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citygrain.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflows"))
-from patch_worlds import make_patches
-
 from citygrain.workflows.patch_splits import Given, make_splits
+from helpers.patch_worlds import make_patches
 
 
 @given(groups=st.integers(5, 20), folds=st.sampled_from([0, 2, 5]), name=st.sampled_from(["random", "group"]))

@@ -1,6 +1,5 @@
 """Training on patches and judging by patches: what is read, what is refused, what is held out."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +15,8 @@ from citygrain.sensors import SAR_FEATURES
 from citygrain.workflows.board import BoardChoice
 from citygrain.workflows.patch_source import PatchSource
 from citygrain.workflows.patch_training import assess_patches, held_out, source_of, train_patches
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "samples"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflows"))
-from patch_worlds import BANDS, make_patches, write_patches
-from so2sat_files import write_so2sat
+from helpers.patch_worlds import BANDS, make_patches, write_patches
+from helpers.so2sat_files import write_so2sat
 
 
 @pytest.fixture(autouse=True)

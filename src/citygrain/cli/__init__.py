@@ -42,6 +42,8 @@ def options(
     """Set up logging: warnings always, choices on a terminal or with --verbose."""
     handler = RichHandler(console=aside, show_path=False, show_time=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    if not verbose:
+        logging.getLogger("rasterio").setLevel(logging.CRITICAL)  # what GDAL says of a broken file, our line says, too
     logging.getLogger("citygrain").setLevel(logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING)
 
 

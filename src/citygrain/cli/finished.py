@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from citygrain.cli.console import console
-from citygrain.cli.options import FormatOption, JsonOption, OutOption, pairs
+from citygrain.cli.options import FormatOption, JsonOption, OutOption, finite, pairs
 from citygrain.errors import ConfigError
 
 
@@ -39,7 +39,9 @@ def compare(
     classes: Annotated[str | None, typer.Option(help="Of maps: codes and names, 1=Forest,2=Grass")] = None,
     legend: Annotated[str | None, typer.Option(help="Of maps: a ready legend: worldcover, lcz, urban.")] = None,
     field: Annotated[str | None, typer.Option(help="Attribute of polygons or points that holds the class.")] = None,
-    block: Annotated[float, typer.Option(min=1, help="Of maps: side in metres of the blocks drawn again.")] = 1200.0,
+    block: Annotated[
+        float, typer.Option(min=1, callback=finite, help="Of maps: side in metres of the blocks drawn again.")
+    ] = 1200.0,
     kind: Annotated[
         Literal["svg", "pdf", "png"] | None, typer.Option("--format", help="Write the figures as files, too.")
     ] = None,

@@ -17,6 +17,7 @@ from citygrain.cli.options import (
     ScaleOption,
     SceneArgument,
     SensorOption,
+    finite,
     grid_of,
     listed,
     read_image,
@@ -146,8 +147,8 @@ def segment(
     scene: SceneArgument,
     out: OutOption = Path("segments.tif"),
     n_segments: Annotated[int | None, typer.Option(help="Number of superpixels.")] = None,
-    area: Annotated[float | None, typer.Option(help="Or their area in hectares.")] = None,
-    compactness: Annotated[float, typer.Option(help="Weight of closeness against likeness.")] = 0.1,
+    area: Annotated[float | None, typer.Option(callback=finite, help="Or their area in hectares.")] = None,
+    compactness: Annotated[float, typer.Option(callback=finite, help="Weight of closeness against likeness.")] = 0.1,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Draw outlines for several numbers and compactnesses.")
     ] = False,

@@ -15,6 +15,7 @@ from citygrain.cli.options import (
     ScaleOption,
     SceneArgument,
     SensorOption,
+    finite,
     read_image,
 )
 from citygrain.cli.shelf import model_cache
@@ -38,7 +39,9 @@ def map_command(
         list[Path] | None,
         typer.Option(help="Another date of the same ground, all bands in one file; give it again for each. Averaged."),
     ] = None,
-    grid: Annotated[float | None, typer.Option(help="Side of a cell in metres; 100 for Local Climate Zones.")] = None,
+    grid: Annotated[
+        float | None, typer.Option(callback=finite, help="Side of a cell in metres; 100 for Local Climate Zones.")
+    ] = None,
     stride: Annotated[int | None, typer.Option(min=1, help="Side of a cell in pixels, instead of --grid.")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write those of every class.")] = False,
     no_filter: Annotated[bool, typer.Option("--no-filter", help="Do not filter Local Climate Zones.")] = False,

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they are read."""
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,17 +30,28 @@ __all__ = [
     "SensorOption",
     "TensorBoardOption",
     "configuration",
+    "finite",
     "grid_of",
     "listed",
     "pairs",
     "read_image",
 ]
 
+
+def finite(value: float | None) -> float | None:
+    """Refuse ``inf`` and ``nan``, which Python reads as numbers."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no size", param_hint=None)
+    return value
+
+
 SceneArgument = Annotated[list[Path], typer.Argument(help="GeoTIFF, COG, JP2, NetCDF, Zarr, or several single bands.")]
 BandsOption = Annotated[
     str | None, typer.Option("--bands", help="Names of the bands, where the file has none: B02,B03")
 ]
-ScaleOption = Annotated[float | None, typer.Option("--scale", help="Digital numbers per unit of reflectance.")]
+ScaleOption = Annotated[
+    float | None, typer.Option("--scale", help="Digital numbers per unit of reflectance.", callback=finite)
+]
 SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat-8 or sentinel-1.")]
 RawOption = Annotated[bool, typer.Option("--digital-numbers", help="The values are no reflectance; do not check them.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Where the result goes.")]

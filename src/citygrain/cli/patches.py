@@ -14,6 +14,7 @@ from citygrain.cli.options import (
     OutOption,
     RecipeOption,
     TensorBoardOption,
+    finite,
     listed,
     pairs,
 )
@@ -44,7 +45,10 @@ NamesOption = Annotated[
     str | None, typer.Option("--names", help="Names of the channels of a patch folder, where its files have none.")
 ]
 PatchScaleOption = Annotated[
-    float, typer.Option("--scale", help="Values of a patch folder are divided by it: 10000 gives reflectance.")
+    float,
+    typer.Option(
+        "--scale", callback=finite, help="Values of a patch folder are divided by it: 10000 gives reflectance."
+    ),
 ]
 SettingsOption = Annotated[
     list[str] | None,
@@ -70,7 +74,10 @@ def benchmark(
     folds: Annotated[int, typer.Option(min=0, max=100, help="Folds of the splits random and group.")] = 0,
     grouped: Annotated[bool, typer.Option(help="Score on unseen groups too, where groups are known.")] = True,
     block: Annotated[
-        float | None, typer.Option(help="Square blocks of so many metres are the groups, where coordinates are known.")
+        float | None,
+        typer.Option(
+            callback=finite, help="Square blocks of so many metres are the groups, where coordinates are known."
+        ),
     ] = None,
     sensors: SensorsOption = "s2",
     bands: ChannelsOption = None,

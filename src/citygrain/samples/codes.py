@@ -7,6 +7,10 @@ The same number means different classes in different products, so every value in
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from citygrain.errors import InputError
 from citygrain.legend import Legend
@@ -54,6 +58,63 @@ class CodeTable:
                 wanted=f"one of {', '.join(key for key, code in self.codes.items() if code)}",
                 mend="name it in classes or add it to ignore",
             )
+
+    def recode(
+        self, values: npt.NDArray[np.integer[Any]], *, file: str, names: Mapping[int, str] | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Return the legend's code of each value of a map, which must say the same as the reference.
+
+        What a value means is asked in this order: the names that the map's own file gives, where all of them are the
+        legend's; the table; and, where the table knows words alone (classes of polygons), the legend's codes.
+
+        Parameters
+        ----------
+        values : ndarray of int
+            The map; 0 is no data unless the table or the file names it.
+        file : str
+            Name of its file.
+        names : mapping of int to str, optional
+            Class names that the file gives.
+
+        Returns
+        -------
+        ndarray of uint8
+            Codes of `legend`, 0 = no data; same shape.
+
+        Raises
+        ------
+        InputError
+            If a value has no class.
+
+        Examples
+        --------
+        >>> table = code_table(
+        ...     classes={"10": "Green", "20": "Green", "50": "Built"},
+        ...     legend=None, merge=None, colors=None, ignore=[], scheme="mine",
+        ... )
+        >>> table.recode(np.array([0, 10, 20, 50]), file="a.tif")
+        array([0, 1, 1, 2], dtype=uint8)
+        >>> table.recode(np.array([0, 2, 1]), file="b.tif", names={1: "Green", 2: "Built"})
+        array([0, 2, 1], dtype=uint8)
+        """
+        found, counts = np.unique(values, return_counts=True)
+        numbers = {str(value): count for value, count in zip(found.tolist(), counts.tolist(), strict=True)}
+        table = self._of_map([int(value) for value in numbers if value != "0"], names or {})
+        if "0" not in table.codes:
+            numbers.pop("0", None)
+        table.check(numbers, what="pixels", file=file)
+        codes = np.zeros(values.shape, np.uint8)
+        for value in numbers:
+            codes[values == int(value)] = table.codes[value]
+        return codes
+
+    def _of_map(self, values: Sequence[int], names: Mapping[int, str]) -> "CodeTable":
+        by_name = {c.name: c.code for c in self.legend}
+        if values and all(names.get(value) in by_name for value in values):
+            return CodeTable(self.legend, {str(value): by_name[names[value]] for value in values})
+        if any(key.isdigit() for key, code in self.codes.items() if code):
+            return self
+        return CodeTable(self.legend, {str(c.code): c.code for c in self.legend})
 
 
 def value_key(value: object) -> str:

@@ -1,6 +1,7 @@
 """What TensorBoard shows of a training: the choices of a workflow, made into a log that looks on."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from citygrain.models.tensorboard import Board
 
 __all__ = ["FOLDER", "BoardChoice", "finish_board", "make_board", "map_crop", "run_text"]
+
+log = logging.getLogger(__name__)
 
 FOLDER = "tensorboard"
 """Name of the log's folder in the folder of a run."""
@@ -82,6 +85,9 @@ def make_board(
         If a band is not there, or not three are named.
     """
     if model == "forest" or not choice.wanted:
+        if choice.bands is not None:
+            why = "a forest has no log" if model == "forest" else "no log is wanted"
+            log.warning("%s: the projector's bands are not used", why)
         return None
     from citygrain.models.tensorboard import Board, BoardPlan  # noqa: PLC0415 - PyTorch only for a network
     from citygrain.report.board import BoardPictures  # noqa: PLC0415 - matplotlib only where something is drawn

@@ -115,6 +115,8 @@ def read_run(folder: Path) -> FinishedRun:
         assessment = json.loads((folder / "assessment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} cannot be read: {error}", wanted="the files of a finished run") from None
+    if not isinstance(assessment, dict) or not isinstance(assessment.get(NOUNS[config.units.kind]), dict):
+        raise InputError(f"{folder / 'assessment.json'} holds no assessment", mend="give its `citygrain run` again")
     count = len(table.get("role", ()))
     units = _units(folder, config, city, count)
     known = set(_COLUMNS) <= set(table) and units.shape == city.codes.shape

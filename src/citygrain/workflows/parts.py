@@ -1,25 +1,29 @@
 """Choices that a configuration implies: which rows train, validate and test, and which legend is meant."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from citygrain.errors import InputError
 from citygrain.legend import Legend, ready_legends
 from citygrain.samples.balance import balance
+from citygrain.samples.codes import CodeTable, code_table
 from citygrain.samples.group_roles import assign_group_roles
 from citygrain.samples.polygons import polygon_ids
 from citygrain.samples.samples import Samples, join_samples
 from citygrain.samples.split import ROLES, assign_roles
 from citygrain.samples.vector import is_vector
+from citygrain.scene.codes import read_class_names
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import Units, number_units
 
-__all__ = ["choose_rows", "few_patches", "group_units", "most_common", "named_legend"]
+__all__ = ["choose_rows", "few_patches", "group_units", "map_table", "most_common", "named_legend", "recoded_map"]
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +138,23 @@ def named_legend(name: str | None) -> Legend | None:
             f"legend {name!r}", wanted=f"one of {', '.join(known)}", mend="or give classes = { code = name }"
         )
     return known[name.lower()]
+
+
+def map_table(classes: Mapping[str, str] | None, legend: Legend | None) -> CodeTable:
+    """Return what the values of a map file stand for, given as for a reference; see `CodeTable.recode`."""
+    scheme = legend.scheme if legend else "custom"
+    return code_table(classes=classes, legend=legend, merge=None, colors=None, ignore=(), scheme=scheme)
+
+
+def recoded_map(path: Path, values: xr.DataArray, table: CodeTable) -> npt.NDArray[np.uint8]:
+    """Return a map file's values as codes of the table's legend.
+
+    Raises
+    ------
+    InputError
+        If a value has no class.
+    """
+    return table.recode(values.values, file=path.name, names=read_class_names(path))
 
 
 def few_patches(samples: Samples, number: int = 8) -> Samples:

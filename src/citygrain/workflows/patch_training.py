@@ -74,7 +74,6 @@ def train_patches(
     InputError, ModelMismatchError
         If the patches cannot be used, or those to validate on differ.
     """
-    make_folder(folder)
     samples = source.open()
     splits = source.splits()
     train = samples[splits["train"]] if "train" in splits else samples
@@ -98,6 +97,7 @@ def train_patches(
         preparation=how_read(source, samples),
         hooks=training_hooks(model, progress, checkpoint, log),
     )
+    make_folder(folder)  # nothing is left where something above was refused
     classifier.fit(train, judges).save(folder)
     finish_board(log, classifier, train, judges)
     shutil.rmtree(checkpoint, ignore_errors=True)

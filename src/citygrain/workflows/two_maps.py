@@ -20,12 +20,11 @@ from citygrain.legend import Legend
 from citygrain.report.compare import ComparisonRecord, comparison_figures, write_comparison
 from citygrain.report.display import pixel_metres
 from citygrain.report.figures import save_figure
-from citygrain.samples.codes import CodeTable, code_table
 from citygrain.samples.reference import read_reference
 from citygrain.scene.codes import read_codes
 from citygrain.workflows.common_ground import Ground, common_legend, ground_of_files, ground_of_runs
 from citygrain.workflows.finished_run import FinishedRun, read_run
-from citygrain.workflows.parts import named_legend
+from citygrain.workflows.parts import map_table, named_legend, recoded_map
 
 __all__ = ["compare_files", "compare_runs", "comparison_lines"]
 
@@ -111,31 +110,16 @@ def compare_files(
     InputError
         If the grids differ, or a code has no name.
     """
-    rasters, names = (read_codes(first), read_codes(second)), _names(first, second)
-    geobox = _same_grid(rasters[0].odc.geobox, rasters[1].odc.geobox, names)
-    table = code_table(
-        classes=classes, legend=named_legend(legend), merge=None, colors=None, ignore=(), scheme=legend or "custom"
-    )
-    codes = _coded(rasters[0].values, table, first.name), _coded(rasters[1].values, table, second.name)
+    maps, names = (read_codes(first), read_codes(second)), _names(first, second)
+    geobox = _same_grid(maps[0].odc.geobox, maps[1].odc.geobox, names)
+    table = map_table(classes, named_legend(legend))
+    codes = recoded_map(first, maps[0], table), recoded_map(second, maps[1], table)
     ground = None
     if reference is not None:
         truth, _ = read_reference(reference, geobox, classes=classes, legend=named_legend(legend), field=field)
         ground = ground_of_files(codes, truth.values, geobox, pixel_metres(geobox) or (1.0, 1.0), block=block)
     about: dict[str, Any] = {"paths": (first, second), "settings": []}
     return _compare(names, codes, table.legend, geobox, ground, about=about, out=out, kind=kind, seed=seed)
-
-
-def _coded(values: npt.NDArray[Any], table: CodeTable, file: str) -> Codes:
-    """Return the legend's code of each value of a map file; 0, unless it is named, is no data."""
-    found, counts = np.unique(values, return_counts=True)
-    named = {str(value): count for value, count in zip(found.tolist(), counts.tolist(), strict=True)}
-    if "0" not in table.codes:
-        named.pop("0", None)
-    table.check(named, what="pixels", file=file)
-    codes = np.zeros(values.shape, np.uint8)
-    for value in named:
-        codes[values == int(value)] = table.codes[value]
-    return codes
 
 
 def comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
