@@ -41,6 +41,7 @@ def test_import_and_list(citygrain: Command, data: Path, tmp_path: Path) -> None
     assert (code, errors) == (0, "") and "791,428 parameters, published as sen2lcz-mf, MIT" in said
     assert load_model(tmp_path / "all/mine").card.origin["level"] == "top-of-atmosphere"
     said = citygrain("models", tmp_path / "all")[1]
+    assert said.count("caution") == 3  # two of the shelf, and ours, which is one of them
     assert said.count("sha256") == 3 and f"{tmp_path / 'all/mine'}: Sen2LCZ-Net-MF" in said
     row = json.loads(citygrain("models", tmp_path / "all/mine", "--json")[1])[-1]
     assert row["scores"]["overall_accuracy"] == 0.6937 and row["shape"] == [10, 32, 32]

@@ -112,6 +112,7 @@ def _own(folder: Path, card: "ModelCard") -> dict[str, Any]:
         "level": card.origin.get("level", ""),
         "training": card.origin.get("training", f"{rows:,} rows of {len(card.present)} classes"),
         "not_for": card.origin.get("not_for", ""),
+        "level_effect": card.origin.get("level_effect", ""),
         "scores": card.origin.get("scores") or scores,
         "licence": card.licence,
         "parameters": card.parameters,
