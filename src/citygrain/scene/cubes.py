@@ -39,9 +39,12 @@ def cube_layers(path: Path) -> list[Layer]:
         If it cannot be opened, holds no rasters, or has no usable geometry.
     """
     with lent_file(_opened, path.absolute()) as dataset:
+        # Zarr lists its variables in any order; by name they are the same each time.
+        names = sorted(map(str, dataset.data_vars)) if _is_zarr(path) else [str(name) for name in dataset.data_vars]
+        arrays = {name: dataset[name] for name in names}
         rasters = {
-            str(name): _squeezed(array, path.name)
-            for name, array in dataset.data_vars.items()
+            name: _squeezed(array, path.name)
+            for name, array in arrays.items()
             if array.ndim >= 2 and array.dtype.kind in "iuf"
         }
         flat = {name: array for name, array in rasters.items() if array.ndim == 2}

@@ -57,7 +57,9 @@ def refuse_empty(scene: xr.DataArray, sample: Sample, file: str) -> None:
     InputError
         If it is so.
     """
-    if all(np.isnan(band).all() for band in sample) and all(np.isnan(window).all() for window in _windows(scene, slice(None))):
+    if all(np.isnan(band).all() for band in sample) and all(
+        np.isnan(window).all() for window in _windows(scene, slice(None))
+    ):
         raise InputError(f"every pixel of {file} is no data", wanted="a scene with values")
 
 
