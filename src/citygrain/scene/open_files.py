@@ -17,7 +17,7 @@ from rasterio.env import get_gdal_config, set_gdal_config
 
 from citygrain.errors import InputError
 
-__all__ = ["close_files", "lent_file"]
+__all__ = ["bound_cache", "close_files", "lent_file"]
 
 _KEPT = 64
 """Files that wait open."""
@@ -113,7 +113,7 @@ def lent_file(opener: Callable[[Path], FileT], path: Path) -> Iterator[FileT]:
     waiting = _waiting
     file: FileT | None = waiting.take(key)
     if file is None:
-        _bound_cache()
+        bound_cache()
         file = opener(path)
     try:
         yield file
@@ -136,6 +136,7 @@ def _state(path: Path) -> tuple[int, int, int]:
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def _bound_cache() -> None:
+def bound_cache() -> None:
+    """Hold GDAL to 256 MB of decoded blocks in this process; where it has less already, it stays."""
     if get_gdal_config("GDAL_CACHEMAX") > _CACHE_BYTES:
         set_gdal_config("GDAL_CACHEMAX", _CACHE_BYTES)
