@@ -4,13 +4,14 @@ A run killed at any moment leaves the old file, the new one, or none, and at mos
 next run overwrites.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from citygrain.errors import OutputError
 
-__all__ = ["make_folder", "whole_file", "write_text"]
+__all__ = ["make_folder", "scratch_folder", "speak_of", "whole_file", "write_text"]
 
 
 @contextmanager
@@ -34,17 +35,62 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with speak_of(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            partial.replace(path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Give an empty hidden folder beside `path`, for what it is made of; it is gone when the block ends.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path")
+    >>> with scratch_folder(folder / "map.tif") as scratch:
+    ...     scratch.relative_to(folder).as_posix()
+    '.map.tif.part'
+    >>> list(folder.iterdir())
+    []
+    """
+    folder = path.with_name(f".{path.name}.part")
+    with speak_of(path):
+        if folder.is_dir():  # of a run that was killed
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def speak_of(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one line about `path`.
+
+    Raises
+    ------
+    OutputError
+        If writing fails: disk full, folder not writable.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
             f"{path} could not be written: {reason}", mend="free disk space or choose another folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

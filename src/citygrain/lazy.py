@@ -17,7 +17,7 @@ from odc.geo.xr import xr_coords
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-__all__ = ["WindowReader", "is_lazy", "lazy_raster", "read_window"]
+__all__ = ["WindowReader", "blocks_of", "is_lazy", "lazy_raster", "read_window"]
 
 _STRIP = 2**22
 """Pixels that are read at a time where only some of them are wanted."""
@@ -83,6 +83,12 @@ def read_window(raster: xr.DataArray, rows: slice, columns: slice) -> npt.NDArra
 def is_lazy(raster: xr.DataArray) -> bool:
     """Tell whether a raster is read or computed when asked for."""
     return not isinstance(raster.variable._data, np.ndarray)
+
+
+def blocks_of(raster: xr.DataArray) -> tuple[int, int]:
+    """Return height and width of the blocks in which a raster's file is kept; 256 by 256 where nothing says so."""
+    chunks = raster.variable.encoding.get("preferred_chunks", {})
+    return int(chunks.get("y", 256)), int(chunks.get("x", 256))
 
 
 class _Windows(BackendArray):

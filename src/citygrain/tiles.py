@@ -15,7 +15,7 @@ from citygrain.errors import InputError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Progress", "Tile", "map_tiles", "processors", "tile_grid"]
+__all__ = ["Progress", "Tile", "block_tiles", "map_tiles", "processors", "tile_grid"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total); long functions take one as `progress`."""
@@ -88,6 +88,29 @@ def tile_grid(shape: tuple[int, int], size: int | tuple[int, int]) -> list[Tile]
         for row in range(0, shape[0], height)
         for column in range(0, shape[1], width)
     ]
+
+
+def block_tiles(shape: tuple[int, int], blocks: tuple[int, int], *, pixels: int) -> list[Tile]:
+    """Cut a raster along the blocks in which its file is kept, so that each block is read once.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the raster.
+    blocks : (int, int)
+        Rows and columns of a block.
+    pixels : int
+        A window has about so many at most; a larger block is a window by itself.
+
+    Examples
+    --------
+    >>> [(tile.height, tile.width) for tile in block_tiles((600, 500), (256, 256), pixels=2**17)]
+    [(256, 500), (256, 500), (88, 500)]
+    """
+    height, width = min(blocks[0], shape[0]), min(blocks[1], shape[1])
+    across = min(shape[1], width * max(1, pixels // (height * width)))  # first along a row of blocks
+    down = height * max(1, pixels // (height * across))
+    return tile_grid(shape, (down, across))
 
 
 def map_tiles(

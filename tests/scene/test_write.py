@@ -19,7 +19,8 @@ from rasterio.enums import ColorInterp
 
 from citygrain.errors import InputError, OutputError
 from citygrain.legend import LCZ, URBAN
-from citygrain.scene.write import _deny_transparency, write_cog
+from citygrain.scene.cog import deny_transparency
+from citygrain.scene.write import write_cog
 
 
 def grid(height: int, width: int) -> GeoBox:
@@ -220,7 +221,7 @@ def test_no_directory_of_a_tiff_takes_a_second_band_for_transparency(bigtiff: st
             target.write(values)
             target.write_colormap(1, URBAN.colormap())
         image = bytearray(memory.getbuffer())
-    _deny_transparency(image)
+    deny_transparency(image)
     for level in ({}, {"overview_level": 0}, {"overview_level": 1}):
         with rasterio.MemoryFile(bytes(image)) as memory, memory.open(**level) as file:
             assert [kind.name for kind in file.colorinterp] == ["palette", "undefined"]

@@ -1,12 +1,14 @@
 """What a file holds before its bands are named and scaled: layers, each on its own grid, none of them loaded yet.
 
 GDAL's formats and xarray's are opened by two different libraries; both answer with layers, so that names, units and
-no data are settled in one place.
+no data are settled in one place. A layer is a recipe, small and picklable: its source opens the file when it is read.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +16,25 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
 
-__all__ = ["FloatBand", "Layer", "checked_grid", "common_grid", "load_on"]
+__all__ = ["FloatBand", "FloatBands", "Layer", "Source", "checked_grid", "common_grid", "read_layers"]
 
 logger = logging.getLogger(__name__)
 
 FloatBand = npt.NDArray[np.float32]
+FloatBands = npt.NDArray[np.float32]
+
+
+class Source(Protocol):
+    """A file: hashable, picklable, safe in several threads."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, absolute."""
+        ...
+
+    def read(self, keys: Sequence[Any], rows: slice, columns: slice, out: FloatBands) -> None:
+        """Fill `out` (n, height, width) with the file's numbers of these bands in this window."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,21 +49,27 @@ class Layer:
         What the file calls the band, if anything.
     geobox : GeoBox
         The grid, north up.
-    load : callable
-        Fills a (height, width) float32 array with the file's numbers.
+    source : Source
+        The file.
+    key
+        What the source calls the band.
     scale, offset : float
         The file's own tags, as ``value = number / scale + offset``; 1 and 0 where it has none.
     nodata : float or None
         The number that means no data.
+    blocks : (int, int)
+        Height and width of the blocks in which the file keeps the band.
     """
 
     file: str
     name: str | None
     geobox: GeoBox
-    load: Callable[[FloatBand], None]
+    source: Source
+    key: Any
     scale: float = 1.0
     offset: float = 0.0
     nodata: float | None = None
+    blocks: tuple[int, int] = (256, 256)
 
 
 def checked_grid(geobox: GeoBox, file: str) -> GeoBox:
@@ -93,20 +115,41 @@ def common_grid(layers: Sequence[Layer]) -> GeoBox:
     return finest.geobox
 
 
-def load_on(layer: Layer, geobox: GeoBox, out: FloatBand) -> None:
-    """Fill `out` with the layer's numbers on `geobox`, by nearest neighbour where the layer is coarser."""
-    if _same_grid(layer.geobox, geobox):
-        layer.load(out)
-        return
-    coarse = np.empty(layer.geobox.shape, np.float32)
-    layer.load(coarse)
+def read_layers(layers: Sequence[Layer], geobox: GeoBox, rows: slice, columns: slice) -> FloatBands:
+    """Return a window (n, height, width) of the layers' numbers on `geobox`, by nearest neighbour where one is coarser.
+
+    Layers of one file and grid are read together: where a file keeps its bands pixel by pixel, its blocks are decoded
+    once for all of them.
+    """
+    out = np.empty((len(layers), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    together: dict[tuple[Source, bool], list[int]] = {}
+    for position, layer in enumerate(layers):
+        together.setdefault((layer.source, _same_grid(layer.geobox, geobox)), []).append(position)
+    for (source, same), positions in together.items():
+        if not same:
+            for position in positions:  # one by one, as a whole scene of coarse bands would not fit beside the result
+                _read_coarse(layers[position], geobox, rows, columns, out[position])
+            continue
+        keys = [layers[position].key for position in positions]
+        if positions == list(range(positions[0], positions[-1] + 1)):
+            source.read(keys, rows, columns, out[positions[0] : positions[-1] + 1])
+        else:
+            for key, position in zip(keys, positions, strict=True):
+                source.read([key], rows, columns, out[position : position + 1])
+    return out
+
+
+def _read_coarse(layer: Layer, geobox: GeoBox, rows: slice, columns: slice, out: FloatBand) -> None:
     near, far = geobox.affine, layer.geobox.affine
-    x = near.c + (np.arange(out.shape[1]) + 0.5) * near.a
-    y = near.f + (np.arange(out.shape[0]) + 0.5) * near.e
-    columns = np.clip(np.floor((x - far.c) / far.a).astype(int), 0, coarse.shape[1] - 1)
-    rows = np.clip(np.floor((y - far.f) / far.e).astype(int), 0, coarse.shape[0] - 1)
-    for row, source_row in enumerate(rows):
-        out[row] = coarse[source_row, columns]
+    x = near.c + (np.arange(columns.start, columns.stop) + 0.5) * near.a
+    y = near.f + (np.arange(rows.start, rows.stop) + 0.5) * near.e
+    across = np.clip(np.floor((x - far.c) / far.a).astype(int), 0, layer.geobox.shape[1] - 1)
+    down = np.clip(np.floor((y - far.f) / far.e).astype(int), 0, layer.geobox.shape[0] - 1)
+    part = slice(int(down.min()), int(down.max()) + 1), slice(int(across.min()), int(across.max()) + 1)
+    coarse = np.empty((1, part[0].stop - part[0].start, part[1].stop - part[1].start), np.float32)
+    layer.source.read([layer.key], *part, coarse)
+    for row, source_row in enumerate(down - part[0].start):
+        out[row] = coarse[0, source_row, across - part[1].start]
 
 
 def _pixel_area(geobox: GeoBox) -> float:

@@ -5,31 +5,29 @@ aloud, and refused where the values contradict them.
 """
 
 import logging
+import weakref
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
 
 from citygrain.errors import InputError
+from citygrain.lazy import lazy_raster
 from citygrain.scene.bands import NamedLayer, choose_bands
 from citygrain.scene.cubes import cube_layers, is_cube
-from citygrain.scene.layers import FloatBand, Layer, common_grid, load_on
+from citygrain.scene.layers import Layer, common_grid
+from citygrain.scene.open_files import close_files
+from citygrain.scene.plausible import check_reflectance, refuse_empty, sample_pixels
 from citygrain.scene.rasters import raster_layers
+from citygrain.scene.windows import SceneBand, SceneReader
 from citygrain.sensors import Sensor, sensor_named
 
 __all__ = ["describe_scene", "read_scene"]
 
 logger = logging.getLogger(__name__)
-
-_BRIGHT = (0.08, 2.0)
-"""Where the 99th percentile of a real scene's brightest band lies: from open sea with a shore to snow and cloud."""
-_SAMPLE_PIXELS = 250_000
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ def read_scene(
     offset: float = 0.0,
     sensor: str = "sentinel-2",
     reflectance: bool = True,
+    lazy: bool = False,
 ) -> xr.DataArray:
     """Read a scene from one file or from a stack of files.
 
@@ -73,6 +72,10 @@ def read_scene(
         Whose band names they are: ``"sentinel-2"``, ``"landsat-8"`` or ``"sentinel-1"``.
     reflectance : bool
         Whether the optical bands must come out as reflectance. If so, values that cannot be reflectance are refused.
+    lazy : bool
+        Whether to leave the values in the files: each window is read when it is asked for (see `citygrain.lazy`), with
+        the values that the whole scene would have there, and an infinite value is refused when it is met. The blocks in
+        which the file is kept are in ``.encoding["preferred_chunks"]``.
 
     Returns
     -------
@@ -93,28 +96,29 @@ def read_scene(
     """
     maker = sensor_named(sensor)
     paths = _existing(path)
-    with ExitStack() as files:
-        layers = [layer for file in paths for layer in _layers(file, files)]
-        chosen = choose_bands(layers, bands, maker)
+    try:
+        chosen = choose_bands([layer for file in paths for layer in _layers(file)], bands, maker)
         if reflectance and not any(item.optical for item in chosen):
             logger.info("no band of %s measures reflected light: the values stay as they are", paths[0].name)
             reflectance = False
         scaling = _scaling(chosen, scale, offset, maker if reflectance else None)
-        geobox = common_grid([item.layer for item in chosen])
-        values = _load(chosen, geobox, scaling, reflectance=reflectance)
-    names = [item.name for item in chosen]
-    if reflectance:
-        _check_reflectance([band for band, item in zip(values, chosen, strict=True) if item.optical], scaling)
-    attrs = {
-        "units": "reflectance" if reflectance else "digital numbers",
-        "scale": scaling.scale,
-        "offset": scaling.offset,
-        "sensor": maker.name,
-        "source": ", ".join(file.name for file in paths),
-    }
-    return xr.DataArray(
-        values, dims=("band", "y", "x"), coords={"band": names, **xr_coords(geobox)}, attrs=attrs, name="scene"
-    )
+        attrs = {
+            "units": "reflectance" if reflectance else "digital numbers",
+            "scale": scaling.scale,
+            "offset": scaling.offset,
+            "sensor": maker.name,
+            "source": ", ".join(file.name for file in paths),
+        }
+        scene = _raster(chosen, scaling, attrs)
+        scene = scene if lazy else scene.load()
+        sample = sample_pixels(scene)
+        refuse_empty(scene, sample, chosen[0].layer.file)
+        if reflectance:
+            optical = [index for index, item in enumerate(chosen) if item.optical]
+            check_reflectance(scene, sample, optical, scale=scaling.scale, offset=scaling.offset)
+    finally:
+        close_files([file.absolute() for file in paths])
+    return scene
 
 
 def describe_scene(scene: xr.DataArray) -> list[dict[str, str | float]]:
@@ -160,8 +164,8 @@ def _existing(path: Path | str | Sequence[Path | str]) -> list[Path]:
     return paths
 
 
-def _layers(file: Path, files: ExitStack) -> list[Layer]:
-    return cube_layers(file, files) if is_cube(file) else raster_layers(file, files)
+def _layers(file: Path) -> list[Layer]:
+    return cube_layers(file) if is_cube(file) else raster_layers(file)
 
 
 def _scaling(chosen: Sequence[NamedLayer], scale: float | None, offset: float, maker: Sensor | None) -> _Scaling:
@@ -185,80 +189,20 @@ def _said(scaling: _Scaling, chosen: Sequence[NamedLayer]) -> _Scaling:
     return scaling
 
 
-def _load(chosen: Sequence[NamedLayer], geobox: GeoBox, scaling: _Scaling, *, reflectance: bool) -> FloatBand:
-    values = np.empty((len(chosen), *geobox.shape), np.float32)
-    empty = np.ones(geobox.shape, bool)
-    for band, item in zip(values, chosen, strict=True):
-        load_on(item.layer, geobox, band)
-        missing = _missing(band, item.layer.nodata)
-        _refuse_infinite(band, missing, item)
-        empty &= missing
-        if item.layer.nodata != 0 or not item.may_be_zero:
-            band[missing] = np.nan
-        _scale(band, item, scaling, scaled=item.optical or (item.band is not None and not reflectance))
-    if empty.all():
-        raise InputError(f"every pixel of {chosen[0].layer.file} is no data", wanted="a scene with values")
-    for band in values:
-        band[empty] = np.nan
-    return values
+def _raster(chosen: Sequence[NamedLayer], scaling: _Scaling, attrs: dict[str, str | float]) -> xr.DataArray:
+    layers = [item.layer for item in chosen]
+    geobox = common_grid(layers)
+    reader = SceneReader(tuple(_band(item, scaling, str(attrs["units"])) for item in chosen), geobox)
+    weakref.finalize(reader, close_files, [layer.source.path for layer in layers])
+    raster = lazy_raster(reader, geobox, [item.name for item in chosen], attrs=attrs, name="scene")
+    down, across = next(layer.blocks for layer in layers if layer.geobox == geobox)
+    raster.encoding["preferred_chunks"] = {"band": len(chosen), "y": down, "x": across}
+    return raster
 
 
-def _missing(band: FloatBand, nodata: float | None) -> npt.NDArray[np.bool_]:
-    missing: npt.NDArray[np.bool_] = np.isnan(band)
-    if nodata is None or np.isnan(nodata):
-        return missing
-    largest = float(np.finfo(np.float32).max)
-    if abs(nodata) >= largest:
-        # Such as -1.8e308 in a float64 file, which float32 can only hold as infinity or as its largest number.
-        missing |= np.sign(nodata) * band >= np.float32(largest)
-    else:
-        missing |= band == np.float32(nodata)
-    return missing
-
-
-def _refuse_infinite(band: FloatBand, missing: npt.NDArray[np.bool_], item: NamedLayer) -> None:
-    infinite = int((np.isinf(band) & ~missing).sum())
-    if infinite:
-        raise InputError(
-            f"band {item.name} of {item.layer.file} has {infinite} infinite values",
-            wanted="finite values, NaN or the nodata value",
-        )
-
-
-def _scale(band: FloatBand, item: NamedLayer, scaling: _Scaling, *, scaled: bool) -> None:
-    if not scaled:
+def _band(item: NamedLayer, scaling: _Scaling, units: str) -> SceneBand:
+    if not (item.optical or (item.band is not None and units == "digital numbers")):
         scaling = _Scaling(item.layer.scale, item.layer.offset, "its own tags")
         logger.info("%s: band %s is no reflectance and is not scaled like one", item.layer.file, item.name)
-    if scaling.scale != 1:
-        band /= np.float32(scaling.scale)
-    if scaling.offset:
-        band += np.float32(scaling.offset)
-
-
-def _check_reflectance(optical: Sequence[FloatBand], scaling: _Scaling) -> None:
-    reach = max((_bright_end(band) for band in optical if np.isfinite(band).any()), default=0.0)
-    low, high = _BRIGHT
-    if low <= reach <= high:
-        return
-    likely = _likely_scale(reach - scaling.offset, scaling)
-    raise InputError(
-        f"values reach {reach:.3g} with scale {scaling.scale:g}",
-        wanted=f"{low:g} to {high:g} as reflectance",
-        mend=f"try scale = {likely:g}" if likely else "check scale and offset",
-    )
-
-
-def _bright_end(band: FloatBand) -> float:
-    # A fixed stride, so that the same file gives the same answer everywhere.
-    stride = max(1, int((band.size / _SAMPLE_PIXELS) ** 0.5))
-    sample = band[::stride, ::stride]
-    there = sample[np.isfinite(sample)]
-    return float(np.percentile(there if there.size else band[np.isfinite(band)], 99))
-
-
-def _likely_scale(reach: float, scaling: _Scaling) -> float | None:
-    factors = [10.0**power for power in range(-6, 7)]
-    fitting = [f for f in factors if _BRIGHT[0] <= reach * f + scaling.offset <= _BRIGHT[1]]
-    # Of several, the one nearest to what bright land usually reaches.
-    best = min(fitting, key=lambda f: abs(np.log(max(reach * f, 1e-9) / 0.4)), default=None)
-    return scaling.scale / best if best else None
+    keeps_zero = item.layer.nodata == 0 and item.may_be_zero
+    return SceneBand(item.name, item.layer, keeps_zero, scaling.scale, scaling.offset)

@@ -1,0 +1,119 @@
+"""From a file's numbers to a scene's values, window by window.
+
+Every value follows from the numbers of its own pixel: so windows cut in any way, and a scene read whole, are the same
+bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from odc.geo.geobox import GeoBox
+
+from citygrain.errors import InputError
+from citygrain.scene.layers import FloatBand, FloatBands, Layer, read_layers
+
+__all__ = ["SceneBand", "SceneReader"]
+
+
+@dataclass(frozen=True)
+class SceneBand:
+    """A band of a scene: where its numbers come from, and what they mean.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    layer : Layer
+        Where it is kept.
+    keeps_zero : bool
+        Whether the no-data number 0 is a value where another band has one.
+    scale, offset : float
+        ``value = number / scale + offset``.
+    """
+
+    name: str
+    layer: Layer
+    keeps_zero: bool
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class SceneReader:
+    """Reads windows of a scene, see `citygrain.lazy.WindowReader`.
+
+    Attributes
+    ----------
+    bands : tuple of SceneBand
+        The bands, in order.
+    geobox : GeoBox
+        The scene's grid.
+    """
+
+    bands: tuple[SceneBand, ...]
+    geobox: GeoBox
+
+    def __call__(self, bands: npt.NDArray[np.int64], rows: slice, columns: slice) -> FloatBands:
+        """Return values (bands, height, width), NaN = no data.
+
+        Raises
+        ------
+        InputError
+            If a file is damaged, or holds infinite values here.
+        """
+        wanted = [self.bands[index] for index in bands]
+        values = read_layers([band.layer for band in wanted], self.geobox, rows, columns)
+        empty = np.ones(values.shape[1:], bool)
+        for band, item in zip(values, wanted, strict=True):
+            missing = _missing(band, item.layer.nodata)
+            _refuse_infinite(band, missing, item)
+            empty &= missing
+            if not item.keeps_zero:
+                band[missing] = np.nan
+            _scale(band, item)
+        zero = [band for band, item in zip(values, wanted, strict=True) if item.keeps_zero]
+        if zero and empty.any():
+            others = [band for index, band in enumerate(self.bands) if index not in set(bands.tolist())]
+            self._narrow(empty, others, rows, columns)
+            for band in zero:
+                band[empty] = np.nan
+        return values
+
+    def _narrow(self, empty: npt.NDArray[np.bool_], others: Sequence[SceneBand], rows: slice, columns: slice) -> None:
+        """Take out of `empty` the pixels that have a value in another band."""
+        if not others:
+            return
+        numbers = read_layers([item.layer for item in others], self.geobox, rows, columns)
+        for band, item in zip(numbers, others, strict=True):
+            empty &= _missing(band, item.layer.nodata)
+
+
+def _missing(band: FloatBand, nodata: float | None) -> npt.NDArray[np.bool_]:
+    missing: npt.NDArray[np.bool_] = np.isnan(band)
+    if nodata is None or np.isnan(nodata):
+        return missing
+    largest = float(np.finfo(np.float32).max)
+    if abs(nodata) >= largest:
+        # Such as -1.8e308 in a float64 file, which float32 can only hold as infinity or as its largest number.
+        missing |= np.sign(nodata) * band >= np.float32(largest)
+    else:
+        missing |= band == np.float32(nodata)
+    return missing
+
+
+def _refuse_infinite(band: FloatBand, missing: npt.NDArray[np.bool_], item: SceneBand) -> None:
+    infinite = int((np.isinf(band) & ~missing).sum())
+    if infinite:
+        raise InputError(
+            f"band {item.name} of {item.layer.file} has {infinite} infinite values",
+            wanted="finite values, NaN or the nodata value",
+        )
+
+
+def _scale(band: FloatBand, item: SceneBand) -> None:
+    if item.scale != 1:
+        band /= np.float32(item.scale)
+    if item.offset:
+        band += np.float32(item.offset)
