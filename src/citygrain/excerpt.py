@@ -66,6 +66,11 @@ class Excerpt:
         height, width = self.data.shape[-2:]
         return self.origin[0], self.origin[1], self.origin[0] + int(height), self.origin[1] + int(width)
 
+    @property
+    def place(self) -> tuple[int, int, int, int]:
+        """Row and column of its upper left pixel in the scene, rows and columns of the scene."""
+        return *self.origin, *self.scene
+
     def cut(self, box: tuple[int, int, int, int]) -> "Excerpt":
         """Return the part in a box of the scene (top, left, bottom, right), unread; it lies within this one."""
         rows = slice(box[0] - self.origin[0], box[2] - self.origin[0])

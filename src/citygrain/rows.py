@@ -146,7 +146,7 @@ def cut_patches(scene: Excerpt, corners: npt.NDArray[np.int64], size: int, out: 
         here = scene
         if scene.lazy:
             here = scene.cut(around(reflected(corners[group], size, scene.scene))).read()
-        cut(here.values, here.origin, here.scene, corners[group], group, out)
+        cut(here.values, here.place, corners[group], group, out)
 
 
 @dataclass(frozen=True)
@@ -211,10 +211,9 @@ class PixelRows:
             return asked(self.chosen, rows)
         if isinstance(rows, slice):
             return np.arange(*rows.indices(len(self))), False
-        numbers, single = asked(np.asarray(rows), ...)
-        if numbers.dtype == bool:
-            numbers = np.flatnonzero(numbers)
-        return np.where(numbers < 0, numbers + len(self), numbers).astype(np.int64), np.ndim(rows) == 0
+        index = np.asarray(rows)
+        numbers = np.atleast_1d(np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64))
+        return np.where(numbers < 0, numbers + len(self), numbers), index.ndim == 0
 
     def _corners(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return np.column_stack(np.divmod(numbers, self.source.scene[1]))
@@ -280,10 +279,7 @@ class PatchRows:
         from citygrain._rows import any_finite  # noqa: PLC0415 - compiled code only when it is needed
 
         def look(rows: PatchRows) -> npt.NDArray[np.bool_]:
-            source = rows.source
-            found: npt.NDArray[np.bool_] = any_finite(
-                source.values, source.origin, source.scene, rows.corners, rows.window
-            )
+            found: npt.NDArray[np.bool_] = any_finite(rows.source.values, rows.source.place, rows.corners, rows.window)
             return found
 
         here = replace(self, labels=None)

@@ -172,9 +172,13 @@ class StatisticRows:
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
         index, single = asked(np.arange(len(self)), rows)
         chosen = self.subset(index)
-        out = np.empty(chosen.shape, np.float32)
-        for group in near_each_other(chosen.corners, NEAR):
-            out[group] = chosen.subset(group).loaded()._made()
+        height, width = self.source.data.shape[1:]
+        if not self.lazy and 2 * np.prod(chosen.boxes[:, 2:] - chosen.boxes[:, :2], axis=1).sum() > height * width:
+            out = chosen._made()  # most of what is there is wanted
+        else:
+            out = np.empty(chosen.shape, np.float32)
+            for group in near_each_other(chosen.corners, NEAR):
+                out[group] = chosen.subset(group).loaded()._made()
         return out[0] if single else out
 
     def _made(self) -> npt.NDArray[np.float32]:
@@ -189,9 +193,7 @@ class StatisticRows:
         add_moments(self.source, self.labels, labels, state)
         out[kept, :columns] = moments(state)[place]
         out[~kept, :columns] = self.wide[self.apart[~kept]]
-        context(
-            self.source.values, self.source.origin, self.source.scene, self.corners, self.window, out[:, columns:]
-        )
+        context(self.source.values, self.source.place, self.corners, self.window, out[:, columns:])
         return out
 
 

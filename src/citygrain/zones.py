@@ -14,8 +14,18 @@ from citygrain.errors import InputError
 from citygrain.excerpt import Excerpt
 from citygrain.tiles import tile_grid
 
-__all__ = ["ZoneTable", "add_moments", "boxes", "centroids", "count_classes", "empty_moments", "look_up", "moments",
-    "strips", "zone_table"]
+__all__ = [
+    "ZoneTable",
+    "add_moments",
+    "boxes",
+    "centroids",
+    "count_classes",
+    "empty_moments",
+    "look_up",
+    "moments",
+    "strips",
+    "zone_table",
+]
 
 STRIP = 2**20
 """Pixels that are looked at at a time."""
