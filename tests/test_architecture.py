@@ -12,8 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    "errors", "files", "legend", "lcz", "sensors", "lazy", "tiles", "_rows", "rows", "zones", "scene", "features",
-    "segments", "tessellation", "grid_patches", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
+    "errors", "files", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows", "_zones", "zones",
+    "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 
@@ -25,7 +25,7 @@ KNOWN_IN = {
     "PIL": ("samples/patch_files.py", "report/pyramid.py"),
     "geopandas": ("samples/",),
     "pyogrio": ("samples/",),
-    "numba": ("segments/_", "_rows.py"),
+    "numba": ("segments/_", "_rows.py", "_zones.py"),
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),

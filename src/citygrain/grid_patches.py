@@ -5,10 +5,10 @@ needs one patch for each cell, centred on it. Published code puts the patch besi
 by up to one cell; here the two are tied by `GridPatches.geobox` and tested against each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,12 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
-from citygrain.tessellation import ground_of, scatter_units, valid_pixels
-from citygrain.tiles import Tile
+from citygrain.excerpt import Excerpt, around, reflected
+from citygrain.grids import ground_of
+from citygrain.rows import asked, cut_patches
+from citygrain.tessellation import Block, scatter_units, valid_pixels
+from citygrain.tiles import Tile, tile_grid
+from citygrain.zones import STRIP, look_up, strips
 
 __all__ = ["GridPatches", "GridRows"]
 
@@ -26,10 +30,12 @@ __all__ = ["GridPatches", "GridRows"]
 class GridRows:
     """Patches (n, c, size, size) around the cells of a grid, cut when they are asked for.
 
+    Missing values are filled as `GridPatches` says.
+
     Attributes
     ----------
-    values : ndarray of float32, (c, height, width)
-        The features, mirrored at their edges.
+    source : Excerpt, (c, height, width)
+        The features, mirrored at the scene's edges.
     cells : ndarray of int, (n,)
         Number of each row's cell, in reading order.
     across : int
@@ -39,10 +45,10 @@ class GridRows:
     stride : int
         Side of a cell in pixels.
     holes : bool
-        Whether any value is missing and has to be filled.
+        Whether any value may be missing and has to be filled.
     """
 
-    values: npt.NDArray[np.float32]
+    source: Excerpt
     cells: npt.NDArray[np.int64]
     across: int
     size: int
@@ -52,12 +58,17 @@ class GridRows:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(n, c, size, size)."""
-        return len(self.cells), self.values.shape[0], self.size, self.size
+        return len(self.cells), int(self.source.data.shape[0]), self.size, self.size
 
     @property
     def dtype(self) -> np.dtype[np.float32]:
         """float32."""
         return np.dtype(np.float32)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the scene is still to be read."""
+        return self.source.lazy
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -66,16 +77,25 @@ class GridRows:
         """Return the chosen rows, still uncut."""
         return replace(self, cells=self.cells[rows])
 
-    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
-        from citygrain._rows import cut, fill  # noqa: PLC0415 - compiled code only when patches are cut
+    def loaded(self) -> "GridRows":
+        """Return the rows, still uncut, with their part of the scene in memory."""
+        if len(self) == 0:
+            return self
+        source = self.source.cut(around(reflected(self._places(self.cells), self.size, self.source.scene))).read()
+        return replace(self, source=source, holes=self.holes and not _whole(source.values))
 
-        cells = np.atleast_1d(self.cells[rows])
-        corners = _corners(np.column_stack(np.divmod(cells, self.across)), self.size, self.stride)
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        from citygrain._rows import fill  # noqa: PLC0415 - compiled code only when patches are cut
+
+        cells, single = asked(self.cells, rows)
         out = np.empty((len(cells), *self.shape[1:]), np.float32)
-        cut(self.values, corners, np.arange(len(cells)), out)
+        cut_patches(self.source, self._places(cells), self.size, out)
         if self.holes:
             fill(out)
-        return out[0] if np.ndim(rows) == 0 and not isinstance(rows, slice) else out
+        return out[0] if single else out
+
+    def _places(self, cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return _corners(np.column_stack(np.divmod(cells, self.across)), self.size, self.stride)
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ class GridPatches:
     Attributes
     ----------
     valid : DataArray of bool, (y, x)
-        True where the scene has data.
+        True where the scene has data; it may be lazy.
     size : int
         Side of the patches in pixels. The scene is reflected at its edges.
     stride : int
@@ -114,6 +134,8 @@ class GridPatches:
     >>> cells.scatter(np.arange(1, 17)).values[0].tolist()
     [1, 2, 3, 4]
     """
+
+    by_window: ClassVar[bool] = True
 
     valid: xr.DataArray
     size: int = 32
@@ -155,17 +177,31 @@ class GridPatches:
         InputError
             If the features are not on the scene's grid.
         """
+        return self.rows(features)
+
+    def rows(self, features: xr.DataArray) -> GridRows:
+        """Return rows (n, c, size, size), cut on demand."""
         if features.shape[1:] != self.valid.shape:
             raise InputError(
                 f"features of {features.shape[1:]} and cells of {self.valid.shape} pixels", wanted="one grid for both"
             )
-        values = np.asarray(features.values, np.float32)
-        holes = not all(np.isfinite(band).all() for band in values)
-        return GridRows(values, self._cells, self._shape[1], self.size, self.stride, holes)
+        source = Excerpt.of(features)
+        holes = source.lazy or not _whole(source.values)
+        return GridRows(source, self._cells, self._shape[1], self.size, self.stride, holes)
+
+    def blocks(self, side: int) -> Iterator[Block]:
+        """Yield windows of the grid, at most `side` pixels of the scene high and wide, with their cells with data."""
+        for tile in tile_grid(self._shape, max(1, side // self.stride)):
+            numbers = self.parts(tile)
+            yield tile, numbers[numbers >= 0]
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values, one pixel for each cell; no data is 0, or NaN for floats."""
         return scatter_units(self, values)
+
+    def spread(self, table: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
+        """Return a window of the raster of the values."""
+        return look_up(self._numbers[tile.slices], table)
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return the row of each cell in a window of the grid of cells; -1 is no data."""
@@ -188,7 +224,7 @@ class GridPatches:
 
     @cached_property
     def _with_data(self) -> npt.NDArray[np.bool_]:
-        pixels = _block_sums(self.valid.values, self.stride, self._shape)
+        pixels = _block_sums(self.valid, self.stride, self._shape)
         rows, columns = (
             np.minimum(side - self.stride * np.arange(number, dtype=np.int32), self.stride)
             for side, number in zip(self.valid.shape, self._shape, strict=True)
@@ -210,9 +246,16 @@ def _corners(place: npt.NDArray[np.int64], size: int, stride: int) -> npt.NDArra
     return np.ascontiguousarray(place * stride + (stride - size) // 2)
 
 
-def _block_sums(valid: npt.NDArray[np.bool_], side: int, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
-    """Count the True pixels in each block of `side`; the last blocks may be cut off by the edge."""
-    kept = valid[: shape[0] * side, : shape[1] * side]
-    rows = np.add.reduceat(kept, np.arange(0, kept.shape[0], side), axis=0, dtype=np.int32)
-    sums: npt.NDArray[np.int32] = np.add.reduceat(rows, np.arange(0, kept.shape[1], side), axis=1, dtype=np.int32)
+def _whole(values: npt.NDArray[Any]) -> bool:
+    """Tell whether no value (c, height, width) is missing; band by band, to spare memory."""
+    return all(np.isfinite(band).all() for band in values)
+
+
+def _block_sums(valid: xr.DataArray, side: int, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Count the True pixels in each block of `side`, by strips; the last blocks may be cut off by the edge."""
+    sums = np.empty(shape, np.int32)
+    for first, _, last, _ in strips((0, 0, *shape), max(1, STRIP // side**2)):  # rows of blocks
+        kept = valid.variable[first * side : last * side, : shape[1] * side].values
+        rows = np.add.reduceat(kept, np.arange(0, kept.shape[0], side), axis=0, dtype=np.int32)
+        sums[first:last] = np.add.reduceat(rows, np.arange(0, kept.shape[1], side), axis=1, dtype=np.int32)
     return sums

@@ -1,24 +1,27 @@
 """Tessellations: cuts of a scene into the units that a model sees as rows.
 
 A map is ``scatter(predict(gather(scene)))``. Pixels and superpixels differ only here; a model sees rows, never
-geometry. Each tessellation is a table from pixels to rows (`parts`), so a map is a look-up, not a search.
+geometry. Each tessellation is a table from pixels to rows (`parts`), so a map is a look-up, not a search. Features and
+superpixels may be lazy: all is done by windows, and what comes out does not depend on them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import odc.geo.xr
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
-from citygrain.rows import PatchRows, PixelRows
-from citygrain.tiles import Tile
-from citygrain.zones import boxes, centroids, moments, zonal_moments
+from citygrain.excerpt import Excerpt
+from citygrain.grids import check_grid, grid_of, ground_of, raster_like
+from citygrain.rows import PatchRows, PixelRows, SceneRows
+from citygrain.segment_rows import Segments, StatisticRows, statistic_rows
+from citygrain.tiles import Tile, tile_grid
+from citygrain.zones import look_up, strips
 
 __all__ = [
     "Pixels",
@@ -29,6 +32,7 @@ __all__ = [
     "raster_like",
     "scatter_units",
     "valid_pixels",
+    "value_table",
 ]
 
 OUTLINE = "SEGMENT"
@@ -38,8 +42,15 @@ Rows = Any
 """Array-like (n, c) or (n, c, h, w): has `shape` and `dtype`, and ``rows[index]`` is a NumPy array."""
 
 
+Block = tuple[Tile, npt.NDArray[np.int64]]
+"""A window of the grid of the map, and rows of units."""
+
+
 class Tessellation(Protocol):
     """A cut of the scene into n units."""
+
+    by_window: ClassVar[bool]
+    """Whether each unit is one pixel of the map, so that a window of the map holds all pixels of its units."""
 
     @property
     def geobox(self) -> GeoBox:
@@ -56,8 +67,23 @@ class Tessellation(Protocol):
         """Return one row for each unit."""
         ...
 
+    def rows(self, features: xr.DataArray) -> SceneRows:
+        """Return one row for each unit, made only when it is asked for."""
+        ...
+
+    def blocks(self, side: int) -> Iterator[Block]:
+        """Yield windows of the grid, about `side` pixels of the scene high and wide, with the units that lie there.
+
+        The units with data are each in one block: that of their centre.
+        """
+        ...
+
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster in which each unit's pixels hold its value; elsewhere 0, or NaN for floats."""
+        ...
+
+    def spread(self, table: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
+        """Return a window of that raster from the values (n + 1,), of which the last stands for no data."""
         ...
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
@@ -69,25 +95,28 @@ class Tessellation(Protocol):
         ...
 
 
-def raster_like(values: npt.NDArray[Any], geobox: GeoBox) -> xr.DataArray:
-    """Return (y, x) values as a raster on `geobox`.
-
-    Examples
-    --------
-    >>> grid = GeoBox.from_bbox((0, 0, 20, 10), "EPSG:32633", resolution=10)
-    >>> raster_like(np.zeros((1, 2), np.uint8), grid).odc.geobox == grid
-    True
-    """
-    raster: xr.DataArray = odc.geo.xr.wrap_xr(values, geobox)
-    return raster
-
-
 def valid_pixels(features: xr.DataArray) -> xr.DataArray:
-    """Return where any band of a (band, y, x) raster has a value, as a (y, x) raster of bool."""
-    valid = np.zeros(features.shape[1:], bool)
-    for band in features.values:
-        valid |= np.isfinite(band)
+    """Return where any band of a (band, y, x) raster has a value, as a (y, x) raster of bool; one pass by strips."""
+    source = Excerpt.of(features)
+    valid = np.zeros(source.scene, bool)
+    for strip in strips(source.box):
+        for band in source.cut(strip).values:
+            valid[strip[0] : strip[2]] |= np.isfinite(band)
     return raster_like(valid, features.odc.geobox)
+
+
+def value_table(tessellation: Tessellation, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the values of the units and, last, what stands for no data: 0, or NaN for floats.
+
+    Raises
+    ------
+    InputError
+        If there is not one value for each unit.
+    """
+    values = np.asarray(values)
+    if len(values) != len(tessellation):
+        raise InputError(f"{len(values)} values for {len(tessellation)} units", wanted="one value for each unit")
+    return np.append(values, np.array(np.nan if values.dtype.kind == "f" else 0, values.dtype))
 
 
 def scatter_units(tessellation: Tessellation, values: npt.NDArray[Any]) -> xr.DataArray:
@@ -98,21 +127,13 @@ def scatter_units(tessellation: Tessellation, values: npt.NDArray[Any]) -> xr.Da
     InputError
         If there is not one value for each unit.
     """
-    values = np.asarray(values)
-    if len(values) != len(tessellation):
-        raise InputError(f"{len(values)} values for {len(tessellation)} units", wanted="one value for each unit")
-    fill = np.array(np.nan if values.dtype.kind == "f" else 0, values.dtype)
-    table = np.append(values, fill)  # row -1 is the last one: no data
+    table = value_table(tessellation, values)
     height, width = tessellation.geobox.shape
-    return raster_like(table[tessellation.parts(Tile(0, 0, height, width))], tessellation.geobox)
-
-
-def ground_of(boxes: npt.NDArray[np.int64], geobox: GeoBox) -> npt.NDArray[np.float64]:
-    """Turn pixel boxes (top, left, bottom, right; ends excluded) into xmin, ymin, xmax, ymax."""
-    a = geobox.affine
-    x = a.c + a.a * boxes[:, [1, 3]]
-    y = a.f + a.e * boxes[:, [0, 2]]
-    return np.column_stack([x.min(1), y.min(1), x.max(1), y.max(1)])
+    raster = np.empty((height, width), table.dtype)
+    for top, left, bottom, right in strips((0, 0, height, width)):
+        tile = Tile(top, left, bottom - top, right - left)
+        raster[tile.slices] = tessellation.spread(table, tile)
+    return raster_like(raster, tessellation.geobox)
 
 
 @dataclass(frozen=True)
@@ -122,7 +143,7 @@ class Pixels:
     Attributes
     ----------
     valid : DataArray of bool, (y, x)
-        False where there is no data.
+        False where there is no data; it may be lazy.
 
     Examples
     --------
@@ -131,6 +152,8 @@ class Pixels:
     >>> pixels.scatter(np.arange(1, 7)).values.tolist()
     [[1, 2, 0], [4, 5, 6]]
     """
+
+    by_window: ClassVar[bool] = True
 
     valid: xr.DataArray
 
@@ -142,7 +165,7 @@ class Pixels:
     @property
     def geobox(self) -> GeoBox:
         """Grid of the scene."""
-        return _grid(self.valid)
+        return grid_of(self.valid)
 
     def __len__(self) -> int:
         return int(self.valid.size)
@@ -153,57 +176,38 @@ class Pixels:
 
     def gather(self, features: xr.DataArray) -> PixelRows:
         """Return rows (n, c), made on demand."""
-        return PixelRows(features.values)
+        return self.rows(features)
+
+    def rows(self, features: xr.DataArray) -> PixelRows:
+        """Return rows (n, c), made on demand."""
+        return PixelRows(Excerpt.of(features))
+
+    def blocks(self, side: int) -> Iterator[Block]:
+        """Yield windows of `side` x `side` pixels with the pixels that have data."""
+        height, width = self.valid.shape
+        for tile in tile_grid((height, width), side):
+            numbers = self.parts(tile)
+            yield tile, numbers[numbers >= 0]
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values; no data is 0, or NaN for floats."""
         return scatter_units(self, values)
+
+    def spread(self, table: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
+        """Return a window of the raster of the values."""
+        return look_up(self.parts(tile), table)
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return the pixel numbers in a window; -1 is no data."""
         rows, columns = tile.slices
         width = self.valid.shape[1]
         numbers = np.arange(rows.start, rows.stop)[:, None] * width + np.arange(columns.start, columns.stop)
-        return np.where(self.valid.values[rows, columns], numbers, -1)
+        return np.where(self.valid.variable[rows, columns].values, numbers, -1)
 
     def extents(self) -> npt.NDArray[np.float64]:
         """Return each pixel's ground, (n, 4)."""
         row, column = np.divmod(np.arange(len(self)), self.valid.shape[1])
         return ground_of(np.column_stack([row, column, row + 1, column + 1]), self.geobox)
-
-
-@dataclass(frozen=True)
-class _Segments:
-    """What both superpixel tessellations share: labels 1..n on a grid, their boxes and centroids."""
-
-    labels: xr.DataArray
-    window: int
-    boxes: npt.NDArray[np.int64] = field(init=False, repr=False)  # (n, 4) top, left, bottom, right
-    centres: npt.NDArray[np.int64] = field(init=False, repr=False)  # (n, 2) row, column
-
-    def __post_init__(self) -> None:
-        labels = self.labels.values
-        if labels.ndim != 2 or labels.dtype.kind not in "iu":
-            raise InputError(f"segments of {labels.ndim} dimensions and type {labels.dtype}", wanted="integers (y, x)")
-        if self.window < 1 or self.window > min(labels.shape):
-            size = " x ".join(map(str, labels.shape))
-            raise InputError(
-                f"scene of {size} pixels is smaller than the window of {self.window}",
-                wanted=f"1 to {min(labels.shape)}",
-                mend="set a smaller [samples] window",
-            )
-        object.__setattr__(self, "boxes", boxes(labels))
-        object.__setattr__(self, "centres", centroids(labels, len(self.boxes)))
-
-    def corners(self) -> npt.NDArray[np.int64]:
-        """Return the upper left pixel of each window, (n, 2); it may lie outside the scene."""
-        return self.centres - self.window // 2
-
-    def footprints(self) -> npt.NDArray[np.int64]:
-        """Return the pixel box that holds a unit and its window within the scene, (n, 4)."""
-        corner = np.clip(self.corners(), 0, None)
-        end = np.minimum(self.corners() + self.window, self.labels.shape)
-        return np.column_stack([np.minimum(self.boxes[:, :2], corner), np.maximum(self.boxes[:, 2:], end)])
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class SegmentPatches:
     Attributes
     ----------
     labels : DataArray of int, (y, x)
-        Superpixels 1..n, 0 = no data; row i is label i + 1.
+        Superpixels 1..n, 0 = no data; row i is label i + 1. It may be lazy.
     window : int
         Side of the window in pixels. The scene is reflected at its edges.
     outline : bool
@@ -229,21 +233,23 @@ class SegmentPatches:
     ((2, 1, 3, 3), [7, 7, 9, 9])
     """
 
+    by_window: ClassVar[bool] = False
+
     labels: xr.DataArray
     window: int = 25
     outline: bool = False
 
     @cached_property
-    def _segments(self) -> _Segments:
-        return _Segments(self.labels, self.window)
+    def _segments(self) -> Segments:
+        return Segments(self.labels, self.window)
 
     @property
     def geobox(self) -> GeoBox:
         """Grid of the scene."""
-        return _grid(self.labels)
+        return grid_of(self.labels)
 
     def __len__(self) -> int:
-        return len(self._segments.boxes)
+        return len(self._segments)
 
     def names(self, features: Sequence[str]) -> tuple[str, ...]:
         """Return the channel names."""
@@ -251,34 +257,33 @@ class SegmentPatches:
 
     def gather(self, features: xr.DataArray) -> PatchRows:
         """Return rows (n, c, window, window), cut on demand."""
-        _same_grid(features, self.labels)
-        labels = self.labels.values if self.outline else None
-        index = np.arange(len(self))
-        return PatchRows(features.values, self._segments.corners(), self.window, labels, index)
+        return self.rows(features)
+
+    def rows(self, features: xr.DataArray) -> PatchRows:
+        """Return rows (n, c, window, window), cut on demand."""
+        check_grid(features, self.labels)
+        outline = Excerpt.of(self.labels) if self.outline else None
+        return PatchRows(Excerpt.of(features), self._segments.corners, self.window, np.arange(len(self)), outline)
+
+    def blocks(self, side: int) -> Iterator[Block]:
+        """Yield windows of `side` x `side` pixels with the superpixels whose centre lies there."""
+        return self._segments.blocks(side)
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values; no data is 0, or NaN for floats."""
         return scatter_units(self, values)
 
+    def spread(self, table: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
+        """Return a window of the raster of the values."""
+        return self._segments.spread(table, tile)
+
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return label - 1 in a window."""
-        return self.labels.values[tile.slices].astype(np.int64) - 1
+        return self._segments.within(tile).astype(np.int64) - 1
 
     def extents(self) -> npt.NDArray[np.float64]:
         """Return the ground of each window and its superpixel together, (n, 4)."""
-        return ground_of(self._segments.footprints(), self.geobox)
-
-
-def _grid(raster: xr.DataArray) -> GeoBox:
-    geobox: GeoBox = raster.odc.geobox
-    return geobox
-
-
-def _same_grid(features: xr.DataArray, labels: xr.DataArray) -> None:
-    if features.shape[1:] != labels.shape:
-        raise InputError(
-            f"features of {features.shape[1:]} and segments of {labels.shape} pixels", wanted="one grid for both"
-        )
+        return self._segments.extents()
 
 
 STATISTICS = ("mean", "std", "context_mean", "context_std")
@@ -291,7 +296,7 @@ class SegmentStatistics:
     Attributes
     ----------
     labels : DataArray of int, (y, x)
-        Superpixels 1..n, 0 = no data.
+        Superpixels 1..n, 0 = no data; it may be lazy.
     window : int
         Side in pixels of the window at the centroid that gives the context.
 
@@ -305,47 +310,56 @@ class SegmentStatistics:
     (('B02 mean', 'B02 std', 'B02 context_mean', 'B02 context_std'), [1.0, 2.0])
     """
 
+    by_window: ClassVar[bool] = False
+
     labels: xr.DataArray
     window: int = 25
 
     @cached_property
-    def _patches(self) -> SegmentPatches:
-        return SegmentPatches(self.labels, self.window)
+    def _segments(self) -> Segments:
+        return Segments(self.labels, self.window)
 
     @property
     def geobox(self) -> GeoBox:
         """Grid of the scene."""
-        return _grid(self.labels)
+        return grid_of(self.labels)
 
     def __len__(self) -> int:
-        return len(self._patches)
+        return len(self._segments)
 
     def names(self, features: Sequence[str]) -> tuple[str, ...]:
         """Return ``"<feature> <statistic>"`` for each column."""
         return tuple(f"{feature} {statistic}" for statistic in STATISTICS for feature in features)
 
-    def gather(self, features: xr.DataArray) -> npt.NDArray[np.float32]:
-        """Return rows (n, 4 c): means, deviations, context means, context deviations."""
-        _same_grid(features, self.labels)
-        n, c = len(self), features.shape[0]
-        rows = np.empty((n, 4 * c), np.float32)
-        flat = self.labels.values.ravel()
-        for k, band in enumerate(features.values):
-            rows[:, k], rows[:, c + k] = zonal_moments(flat, band.ravel(), n)
-        patches = self._patches.gather(features)
-        for start in range(0, n, 1024):
-            block = patches[start : start + 1024].reshape(-1, c, self.window**2)
-            rows[start : start + 1024, 2 * c :] = np.hstack(moments(block))
-        return rows
+    def gather(self, features: xr.DataArray) -> npt.NDArray[np.float32] | StatisticRows:
+        """Return rows (n, 4 c): means, deviations, context means, context deviations.
+
+        They are an array; of a scene that is lazy they are made on demand.
+        """
+        rows = self.rows(features)
+        return rows if rows.lazy else rows[:]
+
+    def rows(self, features: xr.DataArray) -> StatisticRows:
+        """Return rows (n, 4 c), made on demand."""
+        check_grid(features, self.labels)
+        return statistic_rows(features, self._segments)
+
+    def blocks(self, side: int) -> Iterator[Block]:
+        """Yield windows of `side` x `side` pixels with the superpixels whose centre lies there."""
+        return self._segments.blocks(side)
 
     def scatter(self, values: npt.NDArray[Any]) -> xr.DataArray:
         """Return the raster of the values; no data is 0, or NaN for floats."""
         return scatter_units(self, values)
 
+    def spread(self, table: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
+        """Return a window of the raster of the values."""
+        return self._segments.spread(table, tile)
+
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return label - 1 in a window."""
-        return self._patches.parts(tile)
+        return self._segments.within(tile).astype(np.int64) - 1
 
     def extents(self) -> npt.NDArray[np.float64]:
         """Return the ground of each window and its superpixel together, (n, 4)."""
-        return self._patches.extents()
+        return self._segments.extents()

@@ -5,23 +5,28 @@ This is the only room that knows dask.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from citygrain.errors import InputError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Progress", "Tile", "block_tiles", "map_tiles", "processors", "tile_grid"]
+__all__ = ["Engine", "Progress", "Tile", "block_tiles", "map_tiles", "processors", "stream_tiles", "tile_grid"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total); long functions take one as `progress`."""
 
+Engine: TypeAlias = "int | Client"
+"""Number of threads, or a client of a running cluster; no result depends on it."""
+
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,61 @@ def map_tiles(
         return _collect(map(function, items), len(items), progress)
     with ThreadPoolExecutor(engine) as pool:
         return _collect(pool.map(function, items), len(items), progress)
+
+
+def stream_tiles(
+    function: Callable[[Shared, Item], Result],
+    items: Iterable[Item],
+    *,
+    shared: Shared,
+    engine: Engine = 1,
+) -> Iterator[Result]:
+    """Yield ``function(shared, item)`` in the items' order, with no more than a few of them under way at a time.
+
+    Items are taken as workers come free and results are handed on at once, so neither all items nor all results are
+    ever held.
+
+    Parameters
+    ----------
+    function : callable
+        Pure function of the shared object and one item.
+    items : iterable
+        Tiles, or tiles with their data; made when they are needed.
+    shared : object
+        What all calls need, such as a model. A cluster gets it once, a copy for each worker.
+    engine : int or distributed.Client
+        Number of threads, or a client of a running cluster.
+
+    Examples
+    --------
+    >>> list(stream_tiles(lambda area, tile: tile.width * area, tile_grid((2, 5), 2), shared=10, engine=2))
+    [20, 20, 10]
+    """
+    if not isinstance(engine, int):
+        client: Any = engine
+        there, workers = client.scatter(shared, broadcast=True), sum(client.nthreads().values())
+        yield from _in_turn(lambda item: client.submit(function, there, item, pure=False), items, 2 * workers)
+    elif engine <= 1:
+        for item in items:
+            yield function(shared, item)
+    else:
+        with ThreadPoolExecutor(engine) as pool:
+            yield from _in_turn(lambda item: pool.submit(function, shared, item), items, engine + 1)
+
+
+def _in_turn(submit: Callable[[Item], Any], items: Iterable[Item], ahead: int) -> Iterator[Any]:
+    """Submit items, at most `ahead` before the first result that is still awaited; yield results in order."""
+    waiting: deque[Any] = deque()
+    try:
+        for item in items:
+            waiting.append(submit(item))
+            if len(waiting) >= max(1, ahead):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:  # an error, or nobody wants the rest
+            future.cancel()
 
 
 def _collect(results: Iterable[Result], total: int, progress: Progress | None) -> list[Result]:

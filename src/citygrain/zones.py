@@ -1,16 +1,76 @@
 """Sums over zones: boxes, centroids, means and deviations, and class counts of labelled pixels.
 
-One pass each by counting; no search over the label image per superpixel.
+Each in one pass over the labels, strip by strip; no search over the label image per superpixel.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from citygrain.errors import InputError
+from citygrain.excerpt import Excerpt
+from citygrain.tiles import tile_grid
 
-__all__ = ["boxes", "centroids", "class_counts", "moments", "zonal_moments"]
+__all__ = [
+    "ZoneTable",
+    "add_moments",
+    "boxes",
+    "centroids",
+    "count_classes",
+    "empty_moments",
+    "look_up",
+    "moments",
+    "strips",
+    "zone_table",
+]
+
+STRIP = 2**20
+"""Pixels that are looked at at a time."""
+
+
+@dataclass(frozen=True)
+class ZoneTable:
+    """What the labels alone tell of each zone.
+
+    Attributes
+    ----------
+    boxes : ndarray of int64, (n, 4)
+        Top, left, bottom, right in pixels, ends excluded.
+    areas : ndarray of int64, (n,)
+        Pixels.
+    centres : ndarray of int64, (n, 2)
+        Row and column of the pixel nearest to the centre of mass, rounded half up.
+    """
+
+    boxes: npt.NDArray[np.int64]
+    areas: npt.NDArray[np.int64]
+    centres: npt.NDArray[np.int64]
+
+
+def zone_table(labels: Excerpt) -> ZoneTable:
+    """Measure the zones of a whole label raster 1..n, 0 = none, in one pass.
+
+    All sums are integers, so neither strips nor machines can change the result.
+
+    Raises
+    ------
+    InputError
+        If a label is negative, or one between 1 and the largest has no pixel.
+
+    Examples
+    --------
+    >>> table = zone_table(Excerpt(np.array([[1, 1, 2], [0, 1, 2]]), (0, 0), (2, 3)))
+    >>> table.boxes.tolist(), table.areas.tolist(), table.centres.tolist()
+    ([[0, 0, 2, 2], [0, 2, 2, 3]], [3, 2], [[0, 1], [1, 2]])
+    """
+    boxes, sums = _measured(labels)
+    if len(boxes) == 0 or not sums[:, 0].all():
+        missing = [int(i) + 1 for i in np.flatnonzero(sums[:, 0] == 0)[:3]]
+        raise InputError(f"segments without pixels: {missing or 'all'}", wanted="labels 1..n, each with a pixel")
+    return ZoneTable(boxes, sums[:, 0].copy(), _centres(sums, labels.scene))
 
 
 def boxes(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
@@ -26,107 +86,160 @@ def boxes(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     >>> boxes(np.array([[1, 1, 2], [0, 1, 2]])).tolist()
     [[0, 0, 2, 2], [0, 2, 2, 3]]
     """
-    from scipy.ndimage import find_objects  # noqa: PLC0415 - scipy.ndimage is slow to import
-
-    found = find_objects(labels)
-    if not found or any(box is None for box in found):
-        missing = [i for i, box in enumerate(found, 1) if box is None][:3]
-        raise InputError(f"segments without pixels: {missing or 'all'}", wanted="labels 1..n, each with a pixel")
-    return np.array([[r.start, c.start, r.stop, c.stop] for r, c in found], np.int64)
+    return zone_table(Excerpt(labels, (0, 0), (labels.shape[0], labels.shape[1]))).boxes
 
 
 def centroids(labels: npt.NDArray[np.integer[Any]], n: int) -> npt.NDArray[np.int64]:
     """Return the pixel nearest to each label's centre of mass, (n, 2) row and column, rounded half up.
-
-    The sums are integers, so the result is the same on every machine.
 
     Examples
     --------
     >>> centroids(np.array([[1, 1, 2], [0, 1, 2]]), 2).tolist()
     [[0, 1], [1, 2]]
     """
-    count = np.zeros(n + 1, np.int64)
-    rows, columns = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
-    number = np.arange(labels.shape[1], dtype=np.float64)
-    for top in range(0, labels.shape[0], 512):  # blocks of rows bound the memory of bincount's weights
-        block = labels[top : top + 512]
-        flat = block.ravel()
-        count += np.bincount(flat, minlength=n + 1)
-        line = np.repeat(np.arange(top, top + len(block), dtype=np.float64), labels.shape[1])
-        rows += np.bincount(flat, line, n + 1).astype(np.int64)
-        columns += np.bincount(flat, np.tile(number, len(block)), n + 1).astype(np.int64)
-    area = np.maximum(count, 1)
-    centre = np.column_stack([(2 * rows + area) // (2 * area), (2 * columns + area) // (2 * area)])
-    inside: npt.NDArray[np.int64] = np.minimum(centre[1:], np.array(labels.shape) - 1)
+    scene = labels.shape[0], labels.shape[1]
+    _, sums = _measured(Excerpt(labels, (0, 0), scene))
+    sums = np.concatenate([sums[:n], np.zeros((max(0, n - len(sums)), 3), np.int64)])
+    return _centres(sums, scene)
+
+
+def _measured(labels: Excerpt) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the boxes (n, 4) and the areas, sums of rows and sums of columns (n, 3) of labels 1..n."""
+    from citygrain._zones import measure  # noqa: PLC0415 - compiled code only when it is needed
+
+    found, sums = np.empty((0, 4), np.int64), np.empty((0, 3), np.int64)
+    n, pixels = 0, labels.scene[0] * labels.scene[1]
+    for strip in strips(labels.box):
+        values = labels.cut(strip).read().values
+        least, most = int(values.min(initial=0)), int(values.max(initial=0))
+        if least < 0 or most > pixels:
+            raise InputError(f"segments numbered {least} to {most}", wanted=f"1 to {pixels} at most, 0 = no data")
+        n = max(n, most)
+        if n > len(found):  # room for as many again
+            more = 2 * n - len(found)
+            found = np.concatenate([found, np.tile(np.array([[pixels, pixels, 0, 0]]), (more, 1))])
+            sums = np.concatenate([sums, np.zeros((more, 3), np.int64)])
+        measure(values, strip[0], found, sums)
+    return found[:n].copy(), sums[:n].copy()
+
+
+def _centres(sums: npt.NDArray[np.int64], scene: tuple[int, int]) -> npt.NDArray[np.int64]:
+    area = np.maximum(sums[:, :1], 1)
+    inside: npt.NDArray[np.int64] = np.minimum((2 * sums[:, 1:] + area) // (2 * area), np.array(scene) - 1)
     return inside
 
 
-def zonal_moments(
-    labels: npt.NDArray[np.integer[Any]], values: npt.NDArray[np.float32], n: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return mean and standard deviation of the finite values of each label 1..n; NaN where there are none.
+def strips(box: tuple[int, int, int, int], pixels: int = STRIP) -> Iterator[tuple[int, int, int, int]]:
+    """Cut a box (top, left, bottom, right) into boxes of its width with at most about so many pixels, downwards.
 
     Examples
     --------
-    >>> zonal_moments(np.array([1, 1, 2]), np.array([1, 3, 5], np.float32), 2)
-    (array([2., 5.]), array([1., 0.]))
+    >>> list(strips((1, 0, 6, 10), 20))
+    [(1, 0, 3, 10), (3, 0, 5, 10), (5, 0, 6, 10)]
     """
-    finite = np.isfinite(values)
-    if not finite.all():
-        labels, values = labels[finite], values[finite]
-    count = np.bincount(labels, minlength=n + 1)[1:]
-    shift = float(values.mean()) if values.size else 0.0  # keeps the squares small, so that they cancel less
-    centred = values.astype(np.float64) - shift
-    total = np.bincount(labels, centred, n + 1)[1:]
-    square = np.bincount(labels, centred * centred, n + 1)[1:]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total / count
-        return mean + shift, np.sqrt(np.maximum(square / count - mean * mean, 0))
+    top, left, bottom, right = box
+    for tile in tile_grid((bottom - top, right - left), (max(1, pixels // max(1, right - left)), max(1, right - left))):
+        yield top + tile.row, left, top + tile.row + tile.height, right
 
 
-def moments(block: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return mean and standard deviation over the last axis, NaN left out; NaN where there is no value.
-
-    Examples
-    --------
-    >>> mean, std = moments(np.array([[1, 3, np.nan]], np.float32))
-    >>> mean.tolist(), std.tolist()
-    ([2.0], [1.0])
-    """
-    finite = np.isfinite(block)
-    if finite.all():
-        return block.mean(-1), block.std(-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        count = finite.sum(-1)
-        mean = np.where(finite, block, 0).sum(-1) / count
-        spread = np.where(finite, block - mean[..., None], 0)
-        return mean, np.sqrt((spread * spread).sum(-1) / count)
+def empty_moments(zones: int, bands: int) -> npt.NDArray[np.float64]:
+    """Return the state to which `add_moments` adds, (zones, bands, 4)."""
+    return np.zeros((zones, bands, 4))
 
 
-def class_counts(
-    zones: npt.NDArray[np.integer[Any]], columns: npt.NDArray[np.integer[Any]], shape: tuple[int, int]
-) -> npt.NDArray[np.int64]:
-    """Count the pixels of each class in each zone.
+def add_moments(
+    features: Excerpt, labels: Excerpt, chosen: npt.NDArray[np.int64], state: npt.NDArray[np.float64]
+) -> None:
+    """Add the values of the chosen zones in a window to their state, pixel by pixel in reading order.
 
     Parameters
     ----------
-    zones : ndarray of int
-        Zone 0..n-1 of each pixel; negative = none.
-    columns : ndarray of int, same shape
-        Class column 0..k-1 of each pixel; negative = unlabelled.
-    shape : tuple of int
-        (n, k).
+    features : Excerpt, (c, height, width)
+        Values; what is not finite is left out.
+    labels : Excerpt, (height, width)
+        Zones of the same window.
+    chosen : ndarray of int64, (m,)
+        Labels of the zones, each once, in any order.
+    state : ndarray of float64, (m, c, 4)
+        Their states, see `empty_moments`; `moments` reads it.
+    """
+    from citygrain import _zones  # noqa: PLC0415 - compiled code only when it is needed
 
-    Returns
-    -------
-    ndarray of int64, (n, k)
+    if len(chosen) == 0:
+        return
+    lowest = int(chosen.min())
+    slots = np.full(int(chosen.max()) - lowest + 1, -1, np.int32)
+    slots[chosen - lowest] = np.arange(len(chosen), dtype=np.int32)
+    _zones.add_moments(features.values, labels.values, slots, lowest, state)
+
+
+def moments(state: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return means and standard deviations of zones, (m, 2 c): all means, then all deviations; NaN without a value.
 
     Examples
     --------
-    >>> class_counts(np.array([0, 0, 1, -1]), np.array([1, 1, -1, 0]), (2, 2)).tolist()
-    [[0, 2], [0, 0]]
+    >>> values, labels = np.array([[[1, 3, 5]]], np.float32), np.array([[1, 1, 2]])
+    >>> state = empty_moments(2, 1)
+    >>> add_moments(*(Excerpt(part, (0, 0), (1, 3)) for part in (values, labels)), np.array([1, 2]), state)
+    >>> moments(state).tolist()
+    [[2.0, 1.0], [5.0, 0.0]]
     """
-    n, k = shape
-    counted = (zones >= 0) & (columns >= 0)
-    cells = zones[counted].astype(np.int64) * k + columns[counted]
-    return np.bincount(cells, minlength=n * k).reshape(n, k)
+    number, first, total, square = np.moveaxis(state, 2, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / number
+        deviation = np.sqrt(np.maximum(square / number - mean * mean, 0))
+    return np.hstack([mean + first, deviation]).astype(np.float32)
+
+
+def count_classes(
+    zones: npt.NDArray[np.integer[Any]],
+    codes: npt.NDArray[np.integer[Any]],
+    columns: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> int:
+    """Add the pixels of each class in each zone to `counts`.
+
+    Parameters
+    ----------
+    zones : ndarray of int, (height, width)
+        Zone 0..n-1 of each pixel; negative = none.
+    codes : ndarray of int, (height, width)
+        Class code of each pixel.
+    columns : ndarray of int64, (256,)
+        Column of each code, -1 = not counted, -2 = there is no such code.
+    counts : ndarray of int64, (n, k)
+        Gets the sums.
+
+    Returns
+    -------
+    int
+        Number of pixels whose code is not there.
+
+    Examples
+    --------
+    >>> columns = np.full(256, -2)
+    >>> columns[[0, 7, 8]] = -1, 0, 1
+    >>> counts = np.zeros((2, 2), np.int64)
+    >>> count_classes(np.array([[0, 0, 1, -1]]), np.array([[8, 8, 0, 7]]), columns, counts), counts.tolist()
+    (0, [[0, 2], [0, 0]])
+    """
+    from citygrain import _zones  # noqa: PLC0415 - compiled code only when it is needed
+
+    return int(_zones.count_classes(zones, codes, columns, counts))
+
+
+def look_up(numbers: npt.NDArray[np.integer[Any]], table: npt.NDArray[Any], *, first: int = 0) -> npt.NDArray[Any]:
+    """Return the table entry of each number (height, width): entry 0 for `first`, the last one for the number below.
+
+    Examples
+    --------
+    >>> look_up(np.array([[0, 1, -1]]), np.array([7, 8, 9])).tolist()
+    [[7, 8, 9]]
+    >>> look_up(np.array([[0, 1, 2]]), np.array([7, 8, 9]), first=1).tolist()
+    [[9, 7, 8]]
+    """
+    from citygrain import _zones  # noqa: PLC0415 - compiled code only when it is needed
+
+    out = np.empty(numbers.shape, table.dtype)
+    _zones.look_up(np.ascontiguousarray(numbers), table, first, out)
+    return out

@@ -1,32 +1,77 @@
-"""A map is ``scatter(predict(gather(scene)))``: every unit of a tessellation gets a class and a confidence."""
+"""A map is ``scatter(predict(gather(scene)))``: every unit of a tessellation gets a class and a confidence.
+
+The scene is taken block by block: one window is read, the rows of the units that lie there are made from it, and the
+model judges them. A block needs nothing else, so blocks may be done by threads or by a cluster, and scenes may be of
+any size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from citygrain.legend import Legend
 from citygrain.maps.thematic_map import ThematicMap
 from citygrain.models.classifier import Classifier
-from citygrain.tessellation import Tessellation
-from citygrain.tiles import Progress
+from citygrain.rows import SceneRows
+from citygrain.tessellation import Tessellation, value_table
+from citygrain.tiles import Engine, Progress, Tile, stream_tiles, tile_grid
 
-__all__ = ["predict_map", "predict_units", "scatter_map"]
+__all__ = ["BLOCK", "MapWindow", "predict_map", "predict_units", "predict_windows", "scatter_map"]
 
-_BATCH = 4096  # units at a time: 25 x 25 x 13 float32 patches of one batch take 133 MB
+BLOCK = 1024
+"""Side of a block in pixels: ten float32 bands of one take 42 MB."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MapWindow:
+    """A window of a map.
+
+    Attributes
+    ----------
+    tile : Tile
+        Where it lies on the map.
+    codes : ndarray of uint8, (height, width)
+        Class codes; 0 = no data.
+    confidence : ndarray of float32, (height, width)
+        Probability of the class, 0 to 1; NaN = no data.
+    probabilities : ndarray of float32, (k, height, width), or None
+        Probability of every class in legend order, where it was asked for; NaN = no data.
+    """
+
+    tile: Tile
+    codes: npt.NDArray[np.uint8]
+    confidence: Floats
+    probabilities: Floats | None = None
 
 
 def predict_units(
-    features: xr.DataArray, tessellation: Tessellation, model: Classifier, *, progress: Progress | None = None
-) -> npt.NDArray[np.float32]:
-    """Return the class probabilities of each unit, (n, k), in legend order.
+    features: xr.DataArray,
+    tessellation: Tessellation,
+    model: Classifier,
+    *,
+    engine: Engine = 1,
+    block: int = BLOCK,
+    progress: Progress | None = None,
+) -> Floats:
+    """Return the class probabilities of each unit, (n, k), in legend order; NaN for a pixel without data.
 
     Parameters
     ----------
     features : DataArray, (band, y, x)
-        The features that the model was trained on.
+        The features that the model was trained on; they may be lazy.
     tessellation : Tessellation
         n units.
     model : Classifier
         A fitted model.
+    engine : int or distributed.Client
+        Number of threads, or a client of a cluster. The result is the same.
+    block : int
+        Side in pixels of what is read at a time. Does not change the result of a model that judges each row alone.
     progress : callable, optional
         Called with (done, total) units.
 
@@ -35,19 +80,14 @@ def predict_units(
     ModelMismatchError
         If the features, their order or their units are not those of the model.
     """
-    names = tessellation.names([str(name) for name in features.band.values])
-    rows = tessellation.gather(features)
-    model.card.check(names, str(features.attrs.get("units", "")), tuple(rows.shape[1:]))
-    n = len(tessellation)
-    probabilities = np.empty((n, len(model.card.legend)), np.float32)
-    for start in range(0, n, _BATCH):
-        probabilities[start : start + _BATCH] = model.predict_proba(rows[start : start + _BATCH])
-        if progress:
-            progress(min(n, start + _BATCH), n)
+    judged = _judged(_Job(features, tessellation, model), engine, block, progress)
+    probabilities = np.full((len(tessellation), len(model.card.legend)), np.nan, np.float32)
+    for _, units, shares in judged:
+        probabilities[units] = shares
     return probabilities
 
 
-def scatter_map(probabilities: npt.NDArray[np.float32], tessellation: Tessellation, model: Classifier) -> ThematicMap:
+def scatter_map(probabilities: Floats, tessellation: Tessellation, model: Classifier) -> ThematicMap:
     """Put each unit's most likely class, and its probability, back onto the map by look-up.
 
     Parameters
@@ -60,24 +100,30 @@ def scatter_map(probabilities: npt.NDArray[np.float32], tessellation: Tessellati
         The model that gave them; its legend names the columns.
     """
     legend = model.card.legend
-    codes = legend.codes(probabilities.argmax(1))
-    confidence = tessellation.scatter(probabilities.max(1).astype(np.float32))
-    return ThematicMap(tessellation.scatter(codes), confidence, legend)
+    codes, confidence = _best(probabilities, legend)
+    return ThematicMap(tessellation.scatter(codes), tessellation.scatter(confidence), legend)
 
 
 def predict_map(
-    features: xr.DataArray, tessellation: Tessellation, model: Classifier, *, progress: Progress | None = None
+    features: xr.DataArray,
+    tessellation: Tessellation,
+    model: Classifier,
+    *,
+    engine: Engine = 1,
+    progress: Progress | None = None,
 ) -> ThematicMap:
-    """Map a scene: gather, predict, scatter.
+    """Map a scene: gather, predict, scatter. The map is in memory; `predict_windows` maps scenes of any size.
 
     Parameters
     ----------
     features : DataArray, (band, y, x)
-        The features that the model was trained on, NaN = no data.
+        The features that the model was trained on, NaN = no data; they may be lazy.
     tessellation : Tessellation
         Units of the scene.
     model : Classifier
         A fitted model.
+    engine : int or distributed.Client
+        Number of threads, or a client of a cluster. The map is the same.
     progress : callable, optional
         Called with (done, total) units.
 
@@ -91,4 +137,138 @@ def predict_map(
     ModelMismatchError
         If the features, their order or their units are not those of the model.
     """
-    return scatter_map(predict_units(features, tessellation, model, progress=progress), tessellation, model)
+    probabilities = predict_units(features, tessellation, model, engine=engine, progress=progress)
+    return scatter_map(probabilities, tessellation, model)
+
+
+def predict_windows(
+    features: xr.DataArray,
+    tessellation: Tessellation,
+    model: Classifier,
+    *,
+    probabilities: bool = False,
+    engine: Engine = 1,
+    block: int = BLOCK,
+    progress: Progress | None = None,
+) -> Iterator[MapWindow]:
+    """Map a scene of any size: yield the map window by window, row by row, without ever holding it.
+
+    Beside the windows under way only the answer for each superpixel is held; for pixels and cells nothing is. The
+    windows together are the map of `predict_map`.
+
+    Parameters
+    ----------
+    features : DataArray, (band, y, x)
+        The features that the model was trained on, NaN = no data; they may be lazy.
+    tessellation : Tessellation
+        Units of the scene.
+    model : Classifier
+        A fitted model.
+    probabilities : bool
+        Give the probability of every class too.
+    engine : int or distributed.Client
+        Number of threads, or a client of a cluster. The map is the same.
+    block : int
+        Side in pixels of what is read at a time, and of the windows (of cells: as many as cover it).
+    progress : callable, optional
+        Called with (done, total) units; of cells and pixels without data it never hears.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the features, their order or their units are not those of the model.
+    """
+    job = _Job(features, tessellation, model)
+    judged = _judged(job, engine, block, progress)
+    return (
+        _by_window(job, judged, probabilities)
+        if tessellation.by_window
+        else _by_unit(job, judged, probabilities, block)
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is mapped by what; refused if they do not fit."""
+
+    features: xr.DataArray
+    tessellation: Tessellation
+    model: Classifier
+    rows: SceneRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = self.tessellation.names([str(name) for name in self.features.band.values])
+        object.__setattr__(self, "rows", self.tessellation.rows(self.features))
+        self.model.card.check(names, str(self.features.attrs.get("units", "")), tuple(self.rows.shape[1:]))
+
+    @property
+    def legend(self) -> Legend:
+        return self.model.card.legend
+
+
+_Item = tuple[Tile, npt.NDArray[np.int64], SceneRows]
+_Judged = tuple[Tile, npt.NDArray[np.int64], Floats]
+"""A block of the map, the units that lie there, and their class probabilities (m, k)."""
+
+
+def _judged(job: _Job, engine: Engine, block: int, progress: Progress | None) -> Iterator[_Judged]:
+    """Yield the blocks of a scene with the answers for their units, in order."""
+    done, total = 0, len(job.tessellation)
+    items = _items(job, block, sent=not isinstance(engine, int))
+    for answer in stream_tiles(_judge, items, shared=job.model, engine=engine):
+        done += answer[1].size
+        if progress:
+            progress(done, total)
+        yield answer
+
+
+def _items(job: _Job, block: int, *, sent: bool) -> Iterator[_Item]:
+    for tile, units in job.tessellation.blocks(block):
+        rows = job.rows.subset(units)
+        # What goes to another process is a recipe or a window, never the whole scene.
+        yield tile, units, rows.loaded() if sent and not rows.lazy else rows
+
+
+def _judge(model: Classifier, item: _Item) -> _Judged:
+    """Read the window of a block, make its rows and judge them: a pure function, here or on a cluster."""
+    tile, units, rows = item
+    if units.size == 0:
+        return tile, units, np.empty((0, len(model.card.legend)), np.float32)
+    small = len(rows.shape) == 2  # made at once; patches are cut as the model reads them
+    near = rows.loaded() if rows.lazy or small else rows
+    return tile, units, model.predict_proba(near[:] if small else near)
+
+
+def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Iterator[MapWindow]:
+    """Yield the windows of a map of which each unit is one pixel: a block's answers are its window."""
+    for tile, _, shares in judged:
+        there = job.tessellation.parts(tile) >= 0
+        codes, confidence = np.zeros(there.shape, np.uint8), np.full(there.shape, np.nan, np.float32)
+        codes[there], confidence[there] = _best(shares, job.legend)
+        every = np.full((len(job.legend), *there.shape), np.nan, np.float32) if probabilities else None
+        if every is not None:
+            every[:, there] = shares.T
+        yield MapWindow(tile, codes, confidence, every)
+
+
+def _by_unit(job: _Job, judged: Iterator[_Judged], probabilities: bool, block: int) -> Iterator[MapWindow]:
+    """Judge all superpixels, then yield the windows of the map by look-up."""
+    n, cut = len(job.tessellation), job.tessellation
+    codes, confidence = np.empty(n, np.uint8), np.empty(n, np.float32)
+    every = np.empty((len(job.legend) if probabilities else 0, n), np.float32)
+    for _, units, shares in judged:
+        codes[units], confidence[units] = _best(shares, job.legend)
+        if probabilities:
+            every[:, units] = shares.T
+    tables = [value_table(cut, values) for values in (codes, confidence, *every)]
+    height, width = cut.geobox.shape
+    for tile in tile_grid((height, width), block):
+        code, sure, *others = (cut.spread(table, tile) for table in tables)
+        yield MapWindow(tile, code, sure, np.stack(others) if probabilities else None)
+
+
+def _best(shares: Floats, legend: Legend) -> tuple[npt.NDArray[np.uint8], Floats]:
+    """Return the code of the most likely class of each unit, and its probability."""
+    if len(shares) == 0:
+        return np.empty(0, np.uint8), np.empty(0, np.float32)
+    return legend.codes(shares.argmax(1)), shares.max(1)

@@ -9,8 +9,8 @@ from citygrain.legend import Legend
 from citygrain.rows import PatchRows
 from citygrain.samples.samples import Samples
 from citygrain.tessellation import Tessellation
-from citygrain.tiles import tile_grid
-from citygrain.zones import class_counts
+from citygrain.tiles import Tile
+from citygrain.zones import count_classes, strips
 
 __all__ = ["draw_samples", "majority", "unit_counts"]
 
@@ -36,13 +36,17 @@ def unit_counts(tessellation: Tessellation, reference: xr.DataArray, legend: Leg
     InputError
         If the grids differ, or a code is not in the legend.
     """
-    shape = tuple(tessellation.geobox.shape)
-    if reference.shape != shape:
-        raise InputError(f"reference of {reference.shape} pixels on a scene of {shape}", wanted="one grid")
+    height, width = tessellation.geobox.shape
+    if reference.shape != (height, width):
+        raise InputError(f"reference of {reference.shape} pixels on a scene of {(height, width)}", wanted="one grid")
+    columns = np.full(256, -2, np.int64)
+    columns[[0, *legend.values]] = legend.columns([0, *legend.values])
     counts = np.zeros((len(tessellation), len(legend)), np.int64)
-    for tile in tile_grid((shape[0], shape[1]), (256, shape[1])):
-        columns = legend.columns(reference.values[tile.slices])
-        counts += class_counts(tessellation.parts(tile), columns, (len(tessellation), len(legend)))
+    for top, left, bottom, right in strips((0, 0, height, width)):
+        tile = Tile(top, left, bottom - top, right - left)
+        codes = np.ascontiguousarray(reference.variable[tile.slices].values)
+        if count_classes(tessellation.parts(tile), codes, columns, counts):
+            legend.columns(np.unique(codes))  # says which codes are strange
     return counts
 
 
@@ -81,6 +85,7 @@ def draw_samples(
     """Draw one sample for each unit: its features, majority class, purity and ground.
 
     Every unit gives a sample, the ones at the edge and the smallest too; patches are cut when they are asked for.
+    Features and reference may be lazy: the reference is read once, the features only where they are needed.
 
     Parameters
     ----------
@@ -113,19 +118,8 @@ def draw_samples(
     codes, purity = majority(unit_counts(tessellation, reference, legend), legend)
     names = tessellation.names([str(name) for name in features.band.values])
     x = tessellation.gather(features)
-    codes = np.where(_has_data(x, features), codes, 0)
+    if isinstance(x, PatchRows):
+        labelled = np.flatnonzero(codes)
+        empty = labelled[~x.subset(labelled).has_data()]
+        codes[empty] = 0
     return Samples.of(x, codes, features=names, legend=legend, extent=tessellation.extents(), purity=purity)
-
-
-def _has_data(x: PatchRows | npt.NDArray[np.float32], features: xr.DataArray) -> npt.NDArray[np.bool_]:
-    """Tell which rows hold a value; patches are judged on the scene's mask, without cutting features."""
-    if not isinstance(x, PatchRows):
-        return np.ones(x.shape[0], bool)
-    valid = np.zeros(features.shape[1:], bool)
-    for band in features.values:
-        valid |= np.isfinite(band)
-    if valid.all():
-        return np.ones(len(x), bool)
-    mask = PatchRows(valid[None].astype(np.float32), x.corners, x.window, None, x.index)
-    blocks = [mask[start : start + 4096].any(axis=(1, 2, 3)) for start in range(0, len(x), 4096)]
-    return np.concatenate(blocks)
