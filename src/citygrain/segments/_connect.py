@@ -106,6 +106,7 @@ def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: I
     """Add a block's features, and its pixels in the last column, to the sums of the parts: (part, band + 1)."""
     rows, columns = edges
     bands = sums.shape[1] - 1
+    depth = bands + bands % 2
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
@@ -114,9 +115,8 @@ def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: I
             for p in range(height * width):
                 part = parts[rows[i] + p // width, columns[j] + p % width]
                 if part > 0:
-                    first = at * bands + p
                     for band in range(bands):
-                        sums[part, band] += packed[first + band * n]
+                        sums[part, band] += packed[at * depth + ((band >> 1) * n + p) * 2 + (band & 1)]
                     sums[part, bands] += 1
             at += n
 

@@ -201,8 +201,9 @@ def _iterate(
     blocks: list[_Block], centres: Centres, iterations: int, assign: Assign, progress: Progress | None
 ) -> list[_Block]:
     """Assign and sum tile by tile, move the centres, repeat; return the blocks with their last slots."""
+    bands = centres.features.shape[2]
     for block in blocks:
-        centres.part(block.tile).sums[...] += _kernel.sum_cells(block.packed, block.slots, block.edges)
+        centres.part(block.tile).sums[...] += _kernel.sum_cells(block.packed, block.slots, block.edges, bands)
     for done in range(1, iterations + 1):
         centres = centres.moved()
         found = assign([(block, centres.part(block.tile)) for block in blocks])
@@ -224,8 +225,7 @@ def _assign_block(weight: float, item: tuple[_Block, Centres]) -> tuple[npt.NDAr
         np.ascontiguousarray(centres.places),
         np.ascontiguousarray(centres.states),
     )
-    slots = _kernel.assign(block.packed, block.slots, block.edges, table, weight)
-    return slots, _kernel.accumulate(block.packed, block.slots, slots, block.edges)
+    return _kernel.assign(block.packed, block.slots, block.edges, table, weight)
 
 
 def _connect_blocks(blocks: list[_Block], lattice: Lattice, bands: int) -> tuple[npt.NDArray[np.int32], int]:
