@@ -26,6 +26,7 @@ __all__ = [
     "SUBPIXEL",
     "assign",
     "compiled",
+    "count_valid",
     "mean_cells",
     "pack",
     "padded",
@@ -150,8 +151,26 @@ def _deal(packed: Int16, line: Int16, edges: Edges, place: tuple[int, int, int, 
 
 
 @compiled
-def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
-    """Return the first slots of a block, by cells: every pixel with data is in its own cell."""
+def count_valid(block: Float32) -> int:
+    """Count the pixels of (band, y, x) with a finite band."""
+    count = 0
+    for y in range(block.shape[1]):
+        for x in range(block.shape[2]):
+            count += _any_finite(block, y, x)
+    return count
+
+
+@compiled
+def _any_finite(block: Float32, y: int, x: int) -> bool:
+    for band in range(block.shape[0]):
+        if np.isfinite(block[band, y, x]):
+            return True
+    return False
+
+
+@compiled
+def start(block: Float32, edges: Edges) -> UInt8:
+    """Return the first slots of a block (band, y, x), by cells: every pixel with data is in its own cell."""
     rows, columns = edges
     slots = np.empty(block_size(edges), np.uint8)
     at = 0
@@ -160,7 +179,7 @@ def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
             for y in range(height):
                 for x in range(width):
-                    slots[at + y * width + x] = OWN if valid[rows[i] + y, columns[j] + x] else NO_DATA
+                    slots[at + y * width + x] = OWN if _any_finite(block, rows[i] + y, columns[j] + x) else NO_DATA
             for p in range(height * width, padded(height, width)):
                 slots[at + p] = NO_DATA
             at += padded(height, width)
@@ -400,19 +419,23 @@ def mean_cells(sums: Int64, old_means: Int16, old_places: Int64, means: Int16, p
 
 
 @compiled
-def paint(clusters: Int32, slots: UInt8, edges: Edges, first: tuple[int, int], across: int) -> None:
-    """Write a block's clusters, numbered from 1 along the lattice of `across` columns, into the scene; 0 = no data.
+def paint(slots: UInt8, edges: Edges, first: tuple[int, int], across: int) -> Int32:
+    """Return a block's clusters (y, x), numbered from 1 along the lattice of `across` columns; 0 = no data.
 
     `first` is the block's first cell.
     """
     rows, columns = edges
+    clusters = np.empty((rows[-1] - rows[0], columns[-1] - columns[0]), np.int32)
+    numbers = np.zeros(NO_DATA + 1, np.int32)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
-            for p in range(height * width):
-                slot = np.int64(slots[at + p])
-                row, column = first[0] + i + slot // 3 - 1, first[1] + j + slot % 3 - 1
-                cluster = row * across + column + 1 if slot != NO_DATA else 0
-                clusters[rows[i] + p // width, columns[j] + p % width] = cluster
+            for slot in range(9):
+                numbers[slot] = (first[0] + i + slot // 3 - 1) * across + first[1] + j + slot % 3
+            for y in range(height):
+                line = clusters[rows[i] - rows[0] + y, columns[j] - columns[0] : columns[j + 1] - columns[0]]
+                for x in range(width):
+                    line[x] = numbers[slots[at + y * width + x]]
             at += padded(height, width)
+    return clusters

@@ -117,7 +117,9 @@ def _pairwise(builder: Any, one: Any, other: Any) -> Any:
     products = builder.mul(builder.sext(one, wide), builder.sext(other, wide))
     half = ir.VectorType(ir.IntType(32), LANES)
     even, odd = (
-        builder.shuffle_vector(products, ir.Constant(wide, ir.Undefined), ir.Constant(half, list(range(k, 2 * LANES, 2))))
+        builder.shuffle_vector(
+            products, ir.Constant(wide, ir.Undefined), ir.Constant(half, list(range(k, 2 * LANES, 2)))
+        )
         for k in (0, 1)
     )
     return builder.add(even, odd)
