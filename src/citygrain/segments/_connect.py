@@ -1,33 +1,68 @@
-"""From clusters to segments: connected parts, and fragments given to the neighbour most like them.
+"""From clusters to connected parts, tile by tile: which pixels are one part, what they sum to, and what borders on what.
 
-Clusters of SLIC may lie in many pieces. Connectivity is not local, so it is solved once on the whole raster, after
-the tiles are joined; nothing here knows of tiles. All sums and means are integers: neither the order of the pixels
-nor that of the bands matters, and ties go to the part that comes first in reading order.
+Clusters of SLIC may lie in many pieces. A tile finds its own; what lies across a seam between tiles is joined
+afterwards, from the edges of the tiles alone. All sums are integers, so the order of pixels does not matter.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from citygrain.segments._kernel import Edges, compiled, padded
 
-__all__ = [
-    "add_parts",
-    "find_borders",
-    "find_nearest",
-    "follow",
-    "join_nearest",
-    "label_parts",
-    "merge_fragments",
-    "renumber",
-]
-
-FRACTION = 16
-"""Means of parts are integers in this part of a feature unit."""
+__all__ = ["Pieces", "add_parts", "cut_pieces", "find_borders", "label_parts", "seams"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Pairs = list[Int32]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The connected parts of one tile, numbered 1..n in reading order within it.
+
+    Attributes
+    ----------
+    sums : ndarray of int64, (part, band + 1)
+        Sums of the features, and pixels.
+    first : ndarray of int64, (part,)
+        Number of the first pixel in reading order of the scene.
+    borders : ndarray of int32, (border, 2)
+        Adjacent parts.
+    rim : tuple of ndarray of int32, (2, pixel)
+        Clusters and parts along the top, bottom, left and right edge.
+    """
+
+    sums: Int64
+    first: Int64
+    borders: Int32
+    rim: tuple[Int32, Int32, Int32, Int32]
+
+
+def cut_pieces(
+    clusters: Int32, packed: npt.NDArray[np.int16], edges: Edges, bands: int, width: int, limit: int
+) -> tuple[Int32, Pieces]:
+    """Return the parts of a tile's clusters as a raster, and what there is to know of them.
+
+    Parameters
+    ----------
+    clusters : ndarray of int32, (y, x)
+        Clusters of the tile, 0 = no data.
+    packed, edges : ndarray
+        Features by cells, and the cells' rows and columns in the scene.
+    bands, width : int
+        Bands, and columns of the scene.
+    limit : int
+        Borders between parts of at least so many pixels are left out.
+    """
+    rows, columns = edges
+    parts, first = label_parts(clusters, rows[0] * width + columns[0], width)
+    sums = np.zeros((first.size, bands + 1), np.int64)
+    add_parts(packed, parts, (rows - rows[0], columns - columns[0]), sums)
+    lines = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
+    top, bottom, left, right = (np.stack([clusters[line], parts[line]]) for line in lines)
+    return parts, Pieces(sums[1:], first[1:], find_borders(parts, sums[:, -1], limit), (top, bottom, left, right))
 
 
 @compiled
@@ -39,17 +74,16 @@ def _root(parent: Int32, node: int) -> int:
 
 
 @compiled
-def _join(parent: Int32, one: int, other: int) -> None:
-    one, other = _root(parent, one), _root(parent, other)
-    parent[max(one, other)] = min(one, other)
+def label_parts(clusters: Int32, corner: int, across: int) -> tuple[Int32, Int64]:
+    """Return the 4-connected parts of equal clusters, 1..n in reading order, 0 where the cluster is 0, and where.
 
-
-@compiled
-def label_parts(clusters: Int32) -> tuple[Int32, int]:
-    """Return the 4-connected parts of equal clusters, 1..n in reading order, 0 where the cluster is 0, and n."""
+    The second result is the number of each part's first pixel, where the tile's first has the number `corner` and
+    the scene is `across` pixels wide.
+    """
     height, width = clusters.shape
     parts = np.zeros((height, width), np.int32)
-    parent = np.zeros(_count_starts(clusters) + 1, np.int32)
+    parent, first = np.empty(clusters.size + 1, np.int32), np.empty(clusters.size + 1, np.int64)
+    parent[0] = 0
     n = 0
     for y in range(height):
         for x in range(width):
@@ -61,30 +95,20 @@ def label_parts(clusters: Int32) -> tuple[Int32, int]:
             if left:
                 parts[y, x] = parts[y, x - 1]
                 if above and parts[y - 1, x] != parts[y, x]:
-                    _join(parent, parts[y - 1, x], parts[y, x])
+                    one, other = _root(parent, parts[y - 1, x]), _root(parent, parts[y, x])
+                    parent[max(one, other)] = min(one, other)
             elif above:
                 parts[y, x] = parts[y - 1, x]
             else:
                 n += 1
-                parent[n] = n
+                parent[n], first[n] = n, corner + y * across + x
                 parts[y, x] = n
-    return parts, _flatten(parts, parent[: n + 1])
+    count = _flatten(parts, parent[: n + 1], first)
+    return parts, first[: count + 1].copy()
 
 
 @compiled
-def _count_starts(clusters: Int32) -> int:
-    """Count the pixels that differ from the ones above and to the left: no more provisional labels are needed."""
-    count = 0
-    for y in range(clusters.shape[0]):
-        for x in range(clusters.shape[1]):
-            differs = x == 0 or clusters[y, x - 1] != clusters[y, x]
-            if differs and (y == 0 or clusters[y - 1, x] != clusters[y, x]):
-                count += 1
-    return count
-
-
-@compiled
-def _flatten(parts: Int32, parent: Int32) -> int:
+def _flatten(parts: Int32, parent: Int32, first: Int64) -> int:
     """Replace provisional labels by their roots, numbered 1..n in order; return n."""
     final = np.zeros(parent.size, np.int32)
     n = 0
@@ -92,7 +116,7 @@ def _flatten(parts: Int32, parent: Int32) -> int:
         root = _root(parent, node)
         if root == node:  # a root is the least of its labels, so it comes before the others
             n += 1
-            final[node] = n
+            final[node], first[n] = n, first[node]
         else:
             final[node] = final[root]
     for y in range(parts.shape[0]):
@@ -103,21 +127,27 @@ def _flatten(parts: Int32, parent: Int32) -> int:
 
 @compiled
 def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: Int64) -> None:
-    """Add a block's features, and its pixels in the last column, to the sums of the parts: (part, band + 1)."""
+    """Add a tile's features, and its pixels in the last column, to the sums of its parts: (part, band + 1).
+
+    `edges` are the rows and columns of cells within the tile.
+    """
     rows, columns = edges
     bands = sums.shape[1] - 1
+    depth = bands + bands % 2
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
             n = padded(height, width)
-            for p in range(height * width):
-                part = parts[rows[i] + p // width, columns[j] + p % width]
-                if part > 0:
-                    first = at * bands + p
+            for y in range(height):
+                for x in range(width):
+                    part = parts[rows[i] + y, columns[j] + x]
+                    if part == 0:
+                        continue
+                    own, p = sums[part], y * width + x
                     for band in range(bands):
-                        sums[part, band] += packed[first + band * n]
-                    sums[part, bands] += 1
+                        own[band] += packed[at * depth + ((band >> 1) * n + p) * 2 + (band & 1)]
+                    own[bands] += 1
             at += n
 
 
@@ -125,149 +155,69 @@ def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: I
 def find_borders(parts: Int32, sizes: Int64, limit: int) -> Int32:
     """Return pairs (border, 2) of adjacent parts of which at least one is smaller than `limit` pixels.
 
-    A pair may come more than once, but not for each pixel of a straight border.
+    A pair may come more than once, but seldom: the latest pairs are remembered.
     """
-    small = sizes < limit
-    borders = np.empty((_visit_borders(parts, small, np.empty((0, 2), np.int32)), 2), np.int32)
-    _visit_borders(parts, small, borders)
-    return borders
-
-
-@compiled
-def _visit_borders(parts: Int32, small: npt.NDArray[np.bool_], borders: Int32) -> int:
-    """Count the borders, to the right and below, and write them where there is room."""
     height, width = parts.shape
+    borders = np.empty((2 * parts.size, 2), np.int32)
+    seen = np.zeros(RECENT, np.int64)
     count = 0
     for y in range(height):
         for x in range(width):
             here = parts[y, x]
-            if here == 0:
-                continue
-            right = parts[y, x + 1] if x + 1 < width else here
-            below = parts[y + 1, x] if y + 1 < height else here
-            new_right = not (y > 0 and x + 1 < width and parts[y - 1, x] == here and parts[y - 1, x + 1] == right)
-            new_below = not (x > 0 and y + 1 < height and parts[y, x - 1] == here and parts[y + 1, x - 1] == below)
-            for there, new in ((right, new_right), (below, new_below)):
-                if new and there != here and there != 0 and (small[here] or small[there]):  # noqa: PLR1714 - compiled
-                    if count < len(borders):
-                        borders[count, 0], borders[count, 1] = here, there
+            for step in range(2):
+                down, right = y + step, x + 1 - step
+                there = parts[down, right] if down < height and right < width else here
+                if here == there or min(here, there) == 0 or min(sizes[here], sizes[there]) >= limit:
+                    continue
+                if is_new(seen, here, there):
+                    borders[count, 0], borders[count, 1] = here, there
                     count += 1
-    return count
+    return borders[:count].copy()
 
 
-def merge_fragments(borders: Int32, sums: Int64, smallest: int, largest: int, wanted: int) -> Int32:
-    """Return for each part the one it is merged into.
+RECENT = 1 << 13
+"""Pairs that are remembered."""
 
-    Parts below a size that doubles from 2 pixels join the adjacent part nearest in the mean features, until none
-    with a neighbour is below `smallest`. While more than `wanted` parts are left, the size grows on in small steps,
-    never above `largest`. Only whole steps are taken: a count to be met exactly would tie far corners of the scene.
-    `sums` is used up.
+
+@compiled
+def is_new(seen: Int64, one: int, other: int) -> bool:
+    """Tell whether a pair is not among those remembered, and remember it; the order of the two does not count."""
+    low, high = np.int64(min(one, other)), np.int64(max(one, other))
+    pair = (low << 32) | high
+    place = ((low * 40503) ^ (high * 2531)) & (seen.size - 1)
+    if seen[place] == pair:
+        return False
+    seen[place] = pair
+    return True
+
+
+def seams(pieces: list[Pieces], offsets: Int64, across: int) -> tuple[Int32, Int32]:
+    """Return what meets across the seams between tiles: pairs of one cluster, to be joined, and pairs of two.
+
+    Parameters
+    ----------
+    pieces : list of Pieces
+        Of the tiles, row by row.
+    offsets : ndarray of int64, (tile,)
+        What is added to a tile's parts to number them through the scene.
+    across : int
+        Tiles in a row.
     """
-    parent = np.arange(len(sums), dtype=np.int32)
-    sizes, means = sums[:, -1].copy(), mean_features(sums)
-    count = len(sums) - 1
-    for limit in _sizes(smallest, largest):
-        if limit > smallest and count <= wanted:
-            break
-        merged = 1
-        while merged > 0:
-            nearest = find_nearest(borders, sizes, means, limit)
-            merged = join_nearest(parent, nearest, sums, sizes, means)
-            borders = borders[: follow(borders, parent)]
-            count -= merged
-            if limit != smallest:
-                break
-    return parent
+    same: Pairs = [np.empty((0, 2), np.int32)]
+    unlike: Pairs = [np.empty((0, 2), np.int32)]
+    for k, piece in enumerate(pieces):
+        _, bottom, _, right = piece.rim
+        if k + across < len(pieces):
+            _meet((bottom, pieces[k + across].rim[0]), (offsets[k], offsets[k + across]), same, unlike)
+        if (k + 1) % across:
+            _meet((right, pieces[k + 1].rim[2]), (offsets[k], offsets[k + 1]), same, unlike)
+    return np.concatenate(same), np.concatenate(unlike)
 
 
-def _sizes(smallest: int, largest: int) -> Iterator[int]:
-    """Yield sizes that double up to `smallest` and then grow by a sixteenth up to `largest`."""
-    limit = min(2, smallest)
-    while limit < smallest:
-        yield limit
-        limit *= 2
-    limit = smallest
-    while limit <= largest:
-        yield limit
-        limit += limit // 16 + 1
-
-
-@compiled
-def mean_features(sums: Int64) -> Int32:
-    """Return the mean features (part, band) of the parts."""
-    bands = sums.shape[1] - 1
-    means = np.zeros((sums.shape[0], bands), np.int32)
-    for part in range(1, sums.shape[0]):
-        for band in range(bands):
-            means[part, band] = FRACTION * sums[part, band] // sums[part, bands]
-    return means
-
-
-@compiled
-def find_nearest(borders: Int32, sizes: Int64, means: Int32, limit: int) -> Int32:
-    """Return for each part of less than `limit` pixels the adjacent part with the nearest mean, 0 for the others."""
-    nearest = np.zeros(sizes.size, np.int32)
-    distance = np.empty(sizes.size, np.int64)
-    for border in range(borders.shape[0]):
-        one, other = borders[border, 0], borders[border, 1]
-        if sizes[one] >= limit and sizes[other] >= limit:
-            continue
-        apart = np.int64(0)
-        for band in range(means.shape[1]):
-            apart += np.int64(means[one, band] - means[other, band]) ** 2
-        for _ in range(2):
-            one, other = other, one
-            if sizes[one] < limit and (
-                nearest[one] == 0 or apart < distance[one] or (apart == distance[one] and other < nearest[one])
-            ):
-                distance[one], nearest[one] = apart, other
-    return nearest
-
-
-@compiled
-def join_nearest(parent: Int32, nearest: Int32, sums: Int64, sizes: Int64, means: Int32) -> int:
-    """Join each part with its nearest, where it has one; return how many joined. The order does not matter."""
-    bands = means.shape[1]
-    joined = 0
-    for part in range(1, nearest.size):
-        if nearest[part] == 0:
-            continue
-        one, other = _root(parent, part), _root(parent, nearest[part])
-        if one != other:
-            keep, gone = min(one, other), max(one, other)
-            parent[gone] = keep
-            for column in range(bands + 1):
-                sums[keep, column] += sums[gone, column]
-            sizes[keep] = sums[keep, bands]
-            for band in range(bands):
-                means[keep, band] = FRACTION * sums[keep, band] // sizes[keep]
-            joined += 1
-    return joined
-
-
-@compiled
-def follow(borders: Int32, parent: Int32) -> int:
-    """Replace parts by their roots, drop what is within one root, in place; return how many borders are left."""
-    kept = 0
-    for border in range(borders.shape[0]):
-        one, other = _root(parent, borders[border, 0]), _root(parent, borders[border, 1])
-        if one != other:
-            borders[kept, 0], borders[kept, 1] = one, other
-            kept += 1
-    return kept
-
-
-@compiled
-def renumber(parts: Int32, parent: Int32) -> int:
-    """Replace each part by its root, numbered 1..n in reading order, in place; return n."""
-    final = np.zeros(parent.size, np.int32)
-    n = 0
-    for y in range(parts.shape[0]):
-        for x in range(parts.shape[1]):
-            if parts[y, x] > 0:
-                root = _root(parent, parts[y, x])
-                if final[root] == 0:
-                    n += 1
-                    final[root] = n
-                parts[y, x] = final[root]
-    return n
+def _meet(lines: tuple[Int32, Int32], offsets: tuple[int, int], same: Pairs, unlike: Pairs) -> None:
+    """Add the pairs of parts along two lines of pixels that lie beside each other."""
+    known = (lines[0][0] > 0) & (lines[1][0] > 0)
+    pairs = np.stack([line[1][known] + offset for line, offset in zip(lines, offsets, strict=True)], axis=1)
+    alike = lines[0][0][known] == lines[1][0][known]
+    same.append(pairs[alike].astype(np.int32))
+    unlike.append(pairs[~alike].astype(np.int32))

@@ -4,9 +4,9 @@ Everything that decides a label is an integer, or a float32 computed from one pi
 the tile, nor the thread, nor the order of the bands can change a bit. The functions are plain Python and run
 uncompiled too (``assign.py_func``); nothing is compiled at import.
 
-A *block* is a rectangle of whole lattice cells. Its pixels are stored cell after cell, in a cell band after band, in
-a band row after row, filled up to a multiple of 16: all pixels of a cell share the same nine candidate centres, so
-the innermost loops run over a few hundred neighbouring numbers and fill the processor's vectors.
+A *block* is a rectangle of whole lattice cells. Its pixels are stored cell after cell, in a cell two bands after two
+bands, in these row after row, filled up to a multiple of 16: all pixels of a cell share the same nine candidate
+centres, so the innermost loops run over a few hundred neighbouring numbers and fill the processor's vectors.
 """
 
 from collections.abc import Callable
@@ -16,15 +16,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from citygrain.segments._products import set_products, set_squares
+
 __all__ = [
     "MOVED",
     "NO_DATA",
     "OWN",
     "RANGE",
     "SUBPIXEL",
-    "accumulate",
     "assign",
     "compiled",
+    "count_valid",
     "mean_cells",
     "pack",
     "padded",
@@ -49,6 +51,9 @@ OWN = 4
 RANGE = 2
 """Scaled features are kept within +-RANGE; 1 is the spread of the bulk of the scene."""
 
+ROUNDER = 1.5 * 2.0**52
+"""Added and taken away again it rounds a small double to a whole number, halves to even."""
+
 SUBPIXEL = 16
 """Positions of centres are integers in this part of a pixel."""
 
@@ -61,6 +66,9 @@ Float64 = npt.NDArray[np.float64]
 UInt8 = npt.NDArray[np.uint8]
 Edges = tuple[Int64, Int64]
 Centres = tuple[Int16, Int64, UInt8]
+Pair = tuple[float, float]
+Work = tuple[Int32, Int32, Float32, Float32]
+Space = tuple[Float32, Float32, Any, Any, Any]
 
 
 def compiled(function: Function) -> Function:
@@ -94,26 +102,75 @@ def pack(block: Float32, edges: Edges, centre: Float64, unit: Float64, limit: fl
     """
     rows, columns = edges
     bands = block.shape[0]
-    packed = np.zeros(block_size(edges) * bands, np.int16)
+    packed = np.zeros(block_size(edges) * (bands + bands % 2), np.int16)
+    line = np.zeros(2 * block.shape[2], np.int16)
     at = 0
     for i in range(rows.size - 1):
+        for first in range(0, bands, 2):
+            second = min(first + 1, bands - 1)
+            scales = unit[first], unit[second] * (second - first)  # the pair of a last odd band counts 0
+            for y in range(rows[i], rows[i + 1]):
+                _quantise(line, block[first, y], block[second, y], (centre[first], centre[second]), scales, limit)
+                _deal(packed, line, edges, (at * (bands + bands % 2), i, first, y), bands + bands % 2)
         for j in range(columns.size - 1):
-            height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
-            for band in range(bands):
-                for y in range(height):
-                    row = packed[at + y * width : at + (y + 1) * width]
-                    source = block[band, rows[i] + y, columns[j] : columns[j + 1]]
-                    for x in range(width):
-                        value = (source[x] - centre[band]) * unit[band]
-                        value = min(max(value, -limit), limit)
-                        row[x] = np.int16(np.rint(value)) if np.isfinite(source[x]) else np.int16(0)
-                at += padded(height, width)
+            at += padded(rows[i + 1] - rows[i], columns[j + 1] - columns[j])
     return packed
 
 
 @compiled
-def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
-    """Return the first slots of a block, by cells: every pixel with data is in its own cell."""
+def _quantise(line: Int16, one: Float32, other: Float32, centres: Pair, units: Pair, limit: float) -> None:
+    """Write the steps of a row of two bands in turn."""
+    for x in range(one.size):
+        line[2 * x] = _steps(one[x], centres[0], units[0], limit)
+        line[2 * x + 1] = _steps(other[x], centres[1], units[1], limit)
+
+
+@compiled
+def _steps(value: float, centre: float, unit: float, limit: float) -> Any:
+    """Return the nearest whole step, halves to even; 0 of what is not finite."""
+    steps = (np.float64(value) - centre) * unit
+    steps = -limit if steps < -limit else steps
+    steps = limit if steps > limit else steps
+    return np.int16((steps if value - value == 0 else 0.0) + ROUNDER - ROUNDER)
+
+
+@compiled
+def _deal(packed: Int16, line: Int16, edges: Edges, place: tuple[int, int, int, int], bands: int) -> None:
+    """Deal a row of two bands out to the cells of a row of cells; `place` is their first number, row, band, and y."""
+    rows, columns = edges
+    at, i, band, y = place
+    for j in range(columns.size - 1):
+        width = columns[j + 1] - columns[j]
+        n = padded(rows[i + 1] - rows[i], width)
+        first = at + band * n + 2 * (y - rows[i]) * width
+        source = line[2 * columns[j] : 2 * columns[j + 1]]
+        cell = packed[first : first + 2 * width]
+        for x in range(2 * width):
+            cell[x] = source[x]
+        at += n * bands
+
+
+@compiled
+def count_valid(block: Float32) -> int:
+    """Count the pixels of (band, y, x) with a finite band."""
+    count = 0
+    for y in range(block.shape[1]):
+        for x in range(block.shape[2]):
+            count += _any_finite(block, y, x)
+    return count
+
+
+@compiled
+def _any_finite(block: Float32, y: int, x: int) -> bool:
+    for band in range(block.shape[0]):
+        if np.isfinite(block[band, y, x]):
+            return True
+    return False
+
+
+@compiled
+def start(block: Float32, edges: Edges) -> UInt8:
+    """Return the first slots of a block (band, y, x), by cells: every pixel with data is in its own cell."""
     rows, columns = edges
     slots = np.empty(block_size(edges), np.uint8)
     at = 0
@@ -122,7 +179,7 @@ def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
             for y in range(height):
                 for x in range(width):
-                    slots[at + y * width + x] = OWN if valid[rows[i] + y, columns[j] + x] else NO_DATA
+                    slots[at + y * width + x] = OWN if _any_finite(block, rows[i] + y, columns[j] + x) else NO_DATA
             for p in range(height * width, padded(height, width)):
                 slots[at + p] = NO_DATA
             at += padded(height, width)
@@ -130,8 +187,8 @@ def start(valid: npt.NDArray[np.bool_], edges: Edges) -> UInt8:
 
 
 @compiled
-def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: float) -> UInt8:
-    """Return the slot of the nearest of nine candidate centres for each pixel of a block.
+def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: float) -> tuple[UInt8, Int64]:
+    """Return the slot of the nearest of nine candidate centres for each pixel of a block, and the change of the sums.
 
     Parameters
     ----------
@@ -144,40 +201,108 @@ def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: 
         (.., 2) in sub-pixels, and state: 0 = no centre, 1 = as before, 2 = moved.
     weight : float
         Squared quantised feature units per squared pixel: (compactness * unit / S) ** 2.
+
+    Returns
+    -------
+    slots : ndarray of uint8
+        New slots.
+    sums : ndarray of int64, (i + 2, j + 2, band + 3)
+        What the sums of each centre's members change by: features, rows and columns in the scene, pixels. Integers:
+        exact in any order, so adding changes to old sums gives the same as summing anew.
     """
     rows, columns = edges
     means, places, states = centres
     found = slots.copy()
-    room, bands = _largest_room(edges), means.shape[2]
-    best, distance = np.empty(room, np.int32), np.empty(room, np.int32)
+    bands, depth = means.shape[2], packed.size // slots.size
+    sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
+    room = _largest_room(edges)
+    best, work = np.empty(room, np.int32), np.empty((2, room), np.int32)
     ys, xs = np.empty(room, np.float32), np.empty(room, np.float32)
+    changed = np.empty(room + 1, np.int32)
+    local = np.zeros((NO_SLOT + 1, bands + 3), np.int64)
     at, laid_out = 0, 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             width = columns[j + 1] - columns[j]
             n = padded(rows[i + 1] - rows[i], width)
             if _any_moved(states, i, j):
-                cell = packed[at * bands : (at + n) * bands]
-                near, apart = best[:n], distance[:n]
                 if width != laid_out:
                     _lay_out(ys, xs, width)
                     laid_out = width
-                for p in range(n):
-                    near[p] = FARTHEST
-                for slot in range(9):
-                    di, dj = i + slot // 3, j + slot % 3
-                    if states[di, dj] == 0:
-                        continue
-                    y = np.float32(places[di, dj, 0] - SUBPIXEL * rows[i]) / np.float32(SUBPIXEL)
-                    x = np.float32(places[di, dj, 1] - SUBPIXEL * columns[j]) / np.float32(SUBPIXEL)
-                    _measure_space(apart, ys, xs, (y, x), np.float32(weight))
-                    _measure_features(apart, cell, means, (di, dj))
-                    _keep_nearest(near, apart, slot)
-                for p in range(n):
-                    if slots[at + p] != NO_DATA:
-                        found[at + p] = near[p] & 15
+                cell = packed[at * depth : (at + n) * depth]
+                corner = rows[i], columns[j]
+                _find_nearest(best[:n], cell, (work[0, :n], work[1, :n], ys, xs), centres, (i, j, corner), weight)
+                before, after = slots[at : at + n], found[at : at + n]
+                count = _change(after, before, best, changed)
+                if count > 0:
+                    _sum_changed(local, cell, changed[:count], (rows[i], columns[j], width), (before, after))
+                    _add_local(sums, local, i, j)
             at += n
-    return found
+    return found, sums
+
+
+@compiled
+def _find_nearest(
+    best: Int32, cell: Int16, work: Work, centres: Centres, place: tuple[int, int, tuple[int, int]], weight: float
+) -> None:
+    """Set `best` to the nearest centre of each pixel of a cell: its slot in the four lowest bits, above it how far.
+
+    The squared distance in the features is that of the pixel from 0, less twice its product with the centre, plus
+    that of the centre from 0: whole numbers, so it is exact, and all but the product is done once.
+    """
+    squares, products, ys, xs = work
+    means, places, states = centres
+    i, j, corner = place
+    factors = np.zeros(cell.size // best.size, np.int16)
+    set_squares(squares, cell)
+    for p in range(best.size):
+        best[p] = FARTHEST
+    for slot in range(9):
+        di, dj = i + slot // 3, j + slot % 3
+        if states[di, dj] == 0:
+            continue
+        square = np.int32(0)
+        for band in range(means.shape[2]):
+            mean = np.int32(means[di, dj, band])
+            factors[band] = -2 * mean
+            square += mean * mean
+        set_products(products, cell, factors, square)
+        y = np.float32(places[di, dj, 0] - SUBPIXEL * corner[0]) / np.float32(SUBPIXEL)
+        x = np.float32(places[di, dj, 1] - SUBPIXEL * corner[1]) / np.float32(SUBPIXEL)
+        _keep_nearest(best, squares, products, (ys, xs, y, x, np.float32(weight)), np.int32(slot))
+
+
+@compiled
+def _keep_nearest(best: Int32, squares: Int32, products: Int32, space: Space, slot: Any) -> None:
+    """Keep the least distance with its slot in the four lowest bits, so that one minimum finds both.
+
+    The distance in the plane is single precision, of one pixel and one centre only. Each sum is said to be of 32
+    bits: numba would take 64, and half as many at a time.
+    """
+    ys, xs, y, x, weight = space
+    for p in range(best.size):
+        dy, dx = ys[p] - y, xs[p] - x
+        near = np.int32(squares[p] + products[p])
+        distance = np.int32(near + np.int32((dy * dy + dx * dx) * weight))
+        key = np.int32((distance & np.int32(-16)) | slot)
+        best[p] = key if key < best[p] else best[p]
+
+
+@compiled
+def _change(after: UInt8, before: UInt8, best: Int32, changed: Int32) -> int:
+    """Write the new slots of pixels with data, and which pixels changed; return how many."""
+    differ = np.int64(0)
+    for p in range(after.size):
+        slot = np.uint8(best[p] & 15) if before[p] != NO_DATA else np.uint8(NO_DATA)
+        differ += slot != before[p]
+        after[p] = slot
+    if differ == 0:
+        return 0
+    count = 0
+    for p in range(after.size):
+        changed[count] = p
+        count += after[p] != before[p]
+    return count
 
 
 @compiled
@@ -212,124 +337,52 @@ def _lay_out(ys: Float32, xs: Float32, width: int) -> None:
 
 
 @compiled
-def _measure_space(distance: Int32, ys: Float32, xs: Float32, place: tuple[Any, Any], weight: Any) -> None:
-    """Set the weighted squared distance in the plane; single precision, for one pixel and one centre only."""
-    y, x = place
-    for p in range(distance.size):
-        dy, dx = ys[p] - y, xs[p] - x
-        distance[p] = np.int32((dy * dy + dx * dx) * weight)
-
-
-@compiled
-def _measure_features(distance: Int32, cell: Int16, means: Int16, at: tuple[int, int]) -> None:
-    """Add the squared distance in the features, four bands in a pass to spare the memory.
-
-    Differences fit in 16 bits, and said so they are multiplied at twice the speed.
-    """
-    i, j = at
-    n, bands = distance.size, means.shape[2]
-    fours = bands - bands % 4
-    for band in range(0, fours, 4):
-        first = band * n
-        a, b = cell[first : first + n], cell[first + n : first + 2 * n]
-        c, d = cell[first + 2 * n : first + 3 * n], cell[first + 3 * n : first + 4 * n]
-        ma, mb = means[i, j, band], means[i, j, band + 1]
-        mc, md = means[i, j, band + 2], means[i, j, band + 3]
-        for p in range(n):
-            da, db = np.int32(np.int16(a[p] - ma)), np.int32(np.int16(b[p] - mb))
-            dc, dd = np.int32(np.int16(c[p] - mc)), np.int32(np.int16(d[p] - md))
-            distance[p] += np.int32(da * da) + np.int32(db * db) + np.int32(dc * dc) + np.int32(dd * dd)
-    for band in range(fours, bands):
-        a, ma = cell[band * n : (band + 1) * n], means[i, j, band]
-        for p in range(n):
-            da = np.int32(np.int16(a[p] - ma))
-            distance[p] += np.int32(da * da)
-
-
-@compiled
-def _keep_nearest(best: Int32, distance: Int32, slot: int) -> None:
-    """Keep the least distance with its slot in the four lowest bits, so that one minimum finds both."""
-    for p in range(best.size):
-        key = np.int32((distance[p] & np.int32(-16)) | slot)
-        best[p] = key if key < best[p] else best[p]
-
-
-@compiled
-def sum_cells(packed: Int16, slots: UInt8, edges: Edges) -> Int64:
-    """Return the sums of a block whose pixels with data are all in their own cells, as `accumulate` does."""
+def sum_cells(packed: Int16, slots: UInt8, edges: Edges, bands: int) -> Int64:
+    """Return the sums of a block whose pixels with data are all in their own cells, as `assign` does."""
     rows, columns = edges
-    bands = packed.size // slots.size
+    depth = packed.size // slots.size
     sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
             n = padded(height, width)
-            for band in range(bands):
-                total = np.int64(0)
-                for value in packed[at * bands + band * n : at * bands + (band + 1) * n]:
-                    total += value  # 0 where there is no data
-                sums[i + 1, j + 1, band] = total
+            own = sums[i + 1, j + 1]
+            for band in range(0, bands, 2):
+                one, other = np.int64(0), np.int64(0)
+                pairs = packed[at * depth + band * n : at * depth + (band + 2) * n]
+                for p in range(n):
+                    one += pairs[2 * p]  # 0 where there is no data
+                    other += pairs[2 * p + 1]
+                own[band] = one
+                if band + 1 < bands:
+                    own[band + 1] = other
             for y in range(height):
+                count, across = 0, 0
                 for x in range(width):
-                    if slots[at + y * width + x] != NO_DATA:
-                        sums[i + 1, j + 1, bands] += rows[i] + y
-                        sums[i + 1, j + 1, bands + 1] += columns[j] + x
-                        sums[i + 1, j + 1, bands + 2] += 1
+                    known = np.int64(slots[at + y * width + x] != NO_DATA)
+                    count += known
+                    across += known * x
+                own[bands] += count * (rows[i] + y)
+                own[bands + 1] += count * columns[j] + across
+                own[bands + 2] += count
             at += n
     return sums
 
 
 @compiled
-def accumulate(packed: Int16, before: UInt8, after: UInt8, edges: Edges) -> Int64:
-    """Return the change of each centre's sums where slots changed: (i + 2, j + 2, band + 3).
-
-    The last three are the sums of rows and columns in the scene and the number of pixels. Integers: exact in any
-    order, so adding changes to old sums gives the same as summing anew.
-    """
-    rows, columns = edges
-    bands = packed.size // before.size
-    sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
-    room = _largest_room(edges)
-    changed, old, new = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    local = np.empty((NO_SLOT + 1, bands + 3), np.int64)
-    at = 0
-    for i in range(rows.size - 1):
-        for j in range(columns.size - 1):
-            width = columns[j + 1] - columns[j]
-            n = padded(rows[i + 1] - rows[i], width)
-            count = 0
-            for p in range(n):
-                if before[at + p] != after[at + p]:
-                    changed[count] = p
-                    old[count], new[count] = min(before[at + p], NO_SLOT), min(after[at + p], NO_SLOT)
-                    count += 1
-            if count > 0:
-                cell = packed[at * bands : (at + n) * bands]
-                _sum_cell(local, cell, changed[:count], (rows[i], columns[j], width), (old, new))
-                for slot in range(9):
-                    for column in range(bands + 3):
-                        sums[i + slot // 3, j + slot % 3, column] += local[slot, column]
-            at += n
-    return sums
-
-
-@compiled
-def _sum_cell(
-    local: Int64, cell: Int16, changed: Int64, place: tuple[int, int, int], slots: tuple[Int64, Int64]
+def _sum_changed(
+    local: Int64, cell: Int16, changed: Int32, place: tuple[int, int, int], slots: tuple[UInt8, UInt8]
 ) -> None:
-    """Set `local` (slot, column) to the changes of a cell's sums; `place` is its first row and column, and width."""
+    """Add to `local` (slot, column) the changes of a cell's sums; `place` is its first row and column, and width."""
     top, left, width = place
-    old, new = slots
-    bands = local.shape[1] - 3
-    n = cell.size // bands
-    for slot in range(local.shape[0]):
-        for column in range(local.shape[1]):
-            local[slot, column] = 0
+    before, after = slots
+    bands, n = local.shape[1] - 3, before.size
     for q in range(changed.size):
-        p, less, more = changed[q], local[old[q]], local[new[q]]
+        p = np.int64(changed[q])
+        less, more = local[min(before[p], NO_SLOT)], local[min(after[p], NO_SLOT)]
         for band in range(bands):
-            value = cell[band * n + p]
+            value = cell[((band >> 1) * n + p) * 2 + (band & 1)]
             less[band] -= value
             more[band] += value
         y, x = top + p // width, left + p % width
@@ -339,6 +392,16 @@ def _sum_cell(
         more[bands + 1] += x
         less[bands + 2] -= 1
         more[bands + 2] += 1
+
+
+@compiled
+def _add_local(sums: Int64, local: Int64, i: int, j: int) -> None:
+    """Add the sums of a cell's nine slots to those of the centres, and empty them."""
+    for slot in range(NO_SLOT + 1):
+        for column in range(local.shape[1]):
+            if slot < NO_SLOT:
+                sums[i + slot // 3, j + slot % 3, column] += local[slot, column]
+            local[slot, column] = 0
 
 
 @compiled
@@ -356,19 +419,23 @@ def mean_cells(sums: Int64, old_means: Int16, old_places: Int64, means: Int16, p
 
 
 @compiled
-def paint(clusters: Int32, slots: UInt8, edges: Edges, first: tuple[int, int], across: int) -> None:
-    """Write a block's clusters, numbered from 1 along the lattice of `across` columns, into the scene; 0 = no data.
+def paint(slots: UInt8, edges: Edges, first: tuple[int, int], across: int) -> Int32:
+    """Return a block's clusters (y, x), numbered from 1 along the lattice of `across` columns; 0 = no data.
 
     `first` is the block's first cell.
     """
     rows, columns = edges
+    clusters = np.empty((rows[-1] - rows[0], columns[-1] - columns[0]), np.int32)
+    numbers = np.zeros(NO_DATA + 1, np.int32)
     at = 0
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
             height, width = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
-            for p in range(height * width):
-                slot = np.int64(slots[at + p])
-                row, column = first[0] + i + slot // 3 - 1, first[1] + j + slot % 3 - 1
-                cluster = row * across + column + 1 if slot != NO_DATA else 0
-                clusters[rows[i] + p // width, columns[j] + p % width] = cluster
+            for slot in range(9):
+                numbers[slot] = (first[0] + i + slot // 3 - 1) * across + first[1] + j + slot % 3
+            for y in range(height):
+                line = clusters[rows[i] - rows[0] + y, columns[j] - columns[0] : columns[j + 1] - columns[0]]
+                for x in range(width):
+                    line[x] = numbers[slots[at + y * width + x]]
             at += padded(height, width)
+    return clusters

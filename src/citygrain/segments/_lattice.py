@@ -103,11 +103,11 @@ class Centres:
         return Centres(self.sums, features, places, states)
 
 
-def lay_lattice(valid: npt.NDArray[np.bool_], wanted: int) -> Lattice:
-    """Lay so many cells, about square, over the scene that `wanted` cover the pixels with data."""
-    height, width = valid.shape
-    cells = wanted * valid.size / valid.sum()
+def lay_lattice(shape: tuple[int, int], valid: int, wanted: int) -> Lattice:
+    """Lay so many cells, about square, over a scene of `shape` that `wanted` cover the `valid` pixels with data."""
+    height, width = shape
+    cells = wanted * (height * width) / valid
     down = min(height, max(1, round(sqrt(cells * height / width))))
     across = min(width, max(1, round(cells / down)))
     rows, columns = np.arange(down + 1) * height // down, np.arange(across + 1) * width // across
-    return Lattice(rows, columns, wanted, valid.size / (down * across))
+    return Lattice(rows, columns, wanted, height * width / (down * across))

@@ -5,7 +5,9 @@ seams; percentiles on a fixed stride do neither, and rounding them keeps a few o
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt, sqrt
 from typing import Any
 
@@ -14,9 +16,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
-from citygrain.segments._kernel import RANGE
+from citygrain.lazy import read_window
+from citygrain.segments._kernel import RANGE, count_valid
+from citygrain.tiles import Tile, map_tiles
 
-__all__ = ["Scaling", "scale_features"]
+__all__ = ["Scaling", "Survey", "scale_features", "survey"]
 
 SAMPLE = 40_000
 """At least so many pixels (all of a smaller scene), on a fixed stride, tell the middle and width of each feature."""
@@ -55,32 +59,72 @@ class Scaling:
         return RANGE * self.step
 
 
-def scale_features(features: xr.DataArray, reach: float) -> Scaling:
-    """Find each feature's middle and width, and the finest step at which all squared distances fit in 31 bits.
+@dataclass(frozen=True)
+class Survey:
+    """What is known of a scene after it has been read once.
 
-    `reach` is the largest squared distance in space, in squared widths.
+    Attributes
+    ----------
+    valid : int
+        Pixels with data.
+    bulk : ndarray, (band, 2)
+        Middle and width of the bulk of each feature.
+    """
+
+    valid: int
+    bulk: Floats
+
+
+def survey(features: xr.DataArray, windows: Sequence[Tile], threads: int) -> Survey:
+    """Read a scene once, by windows: count the pixels with data and find each feature's middle and width.
 
     Raises
     ------
     InputError
-        If a feature has no finite value.
+        If no pixel has data, or a feature has no finite value.
     """
-    stride = max(1, isqrt(features[0].size // SAMPLE))
-    sample = features[:, ::stride, ::stride].values
+    bands, height, width = features.shape
+    stride = max(1, isqrt(height * width // SAMPLE))
+    sample = np.empty((bands, -(-height // stride), -(-width // stride)), np.float32)
+    valid = sum(map_tiles(partial(_look, features, sample, stride), windows, engine=threads))
+    if not valid:
+        raise InputError("a scene without a single valid pixel", mend="check the nodata value and the bands")
     bulk = []
     for band, values in enumerate(sample):
         name = features.band.values[band] if "band" in features.coords else band
         known = values[np.isfinite(values)]
         if not known.size:  # all of it between the stride
-            known = features[band].values
-            known = known[np.isfinite(known)]
+            known = np.concatenate([_finite(features[band : band + 1], window) for window in windows])
         if not known.size:
             raise InputError(f"feature {name} has no valid pixel", mend="leave it out, or check its nodata value")
         bulk.append(_middle_and_width(known.astype(np.float64)))
         if bulk[-1][1] == 0:
             log.warning("feature %s is constant and does not count for the superpixels", name)
-    centre, spread = np.array(bulk).T
+    return Survey(valid, np.array(bulk))
+
+
+def _look(features: xr.DataArray, sample: npt.NDArray[np.float32], stride: int, window: Tile) -> int:
+    """Count the pixels of a window that have data, and write those on the stride into `sample`."""
+    values = read_window(features, *window.slices)
+    top, left = -window.row % stride, -window.column % stride
+    thin = values[:, top::stride, left::stride]
+    row, column = (window.row + top) // stride, (window.column + left) // stride
+    sample[:, row : row + thin.shape[1], column : column + thin.shape[2]] = thin
+    return count_valid(values)
+
+
+def _finite(band: xr.DataArray, window: Tile) -> npt.NDArray[np.float32]:
+    values = read_window(band, *window.slices)
+    return values[np.isfinite(values)]
+
+
+def scale_features(bulk: Floats, reach: float) -> Scaling:
+    """Find the finest step at which all squared distances fit in 31 bits.
+
+    `bulk` is what `survey` found; `reach` is the largest squared distance in space, in squared widths.
+    """
     farthest = len(bulk) * (2 * RANGE) ** 2 + reach
+    centre, spread = bulk.T
     return Scaling(centre, spread, float(min(int(sqrt((2**31 - 2**16) / farthest)), FINEST)))
 
 

@@ -7,9 +7,9 @@ the whole scene, and quantised to 16 bits; a bright pixel far away changes nothi
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,13 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import wrap_xr
 
 from citygrain.errors import InputError
-from citygrain.segments import _connect, _kernel
+from citygrain.lazy import read_window
+from citygrain.segments import _kernel
+from citygrain.segments._connect import Pieces, cut_pieces
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
-from citygrain.segments._scaling import Scaling, scale_features
+from citygrain.segments._merge import gather_parts, merge_fragments, number_parts, renumber
+from citygrain.segments._scaling import Scaling, scale_features, survey
+from citygrain.segments._shelf import Block, MemoryShelf, Shelf
 from citygrain.tiles import Progress, Tile, map_tiles, processors, tile_grid
 
 if TYPE_CHECKING:
@@ -36,19 +40,10 @@ TILE = 512
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
+Ints32 = npt.NDArray[np.int32]
 
-
-@dataclass(frozen=True)
-class _Block:
-    """One tile's share of the work, whole in itself, so that it can be sent to another process."""
-
-    tile: Tile
-    edges: tuple[Ints, Ints]
-    packed: npt.NDArray[np.int16]
-    slots: npt.NDArray[np.uint8]
-
-
-Assign = Callable[[list[tuple[_Block, Centres]]], list[tuple[npt.NDArray[np.uint8], Ints]]]
+Sink = Callable[[slice, slice, Ints32], None]
+"""Takes a window of the segments: rows, columns, labels."""
 
 
 def superpixels(
@@ -112,32 +107,64 @@ def superpixels(
     >>> superpixels(scene, n_segments=2).values[0]
     array([1, 1, 2, 2], dtype=int32)
     """
-    _check(features, compactness, iterations, tile)
-    crew = processors() if engine is None else engine
-    valid = _find_valid(features)
-    lattice = lay_lattice(valid, _wanted(features, n_segments, area_ha, int(valid.sum())))
-    scaling = scale_features(features, compactness**2 * lattice.reach)
-    weight = (compactness * scaling.step) ** 2 / lattice.area
-    blocks = map_tiles(
-        partial(_read_block, features, valid, scaling, lattice),
-        lattice.tiles(tile or TILE),
-        engine=crew if isinstance(crew, int) else 1,
+    labels = np.empty(features.shape[1:], np.int32)
+
+    def keep(rows: slice, columns: slice, window: Ints32) -> None:
+        labels[rows, columns] = window
+
+    attrs = _segment(
+        features, keep, _Wish(n_segments, area_ha, compactness, iterations), _Means(tile, engine, progress)
     )
-    assign = partial(map_tiles, partial(_assign_block, weight), engine=crew)
-    blocks = _iterate(blocks, Centres.none(lattice.shape, len(features)), iterations, assign, progress)
-    labels, n = _connect_blocks(blocks, lattice, len(features))
-    attrs = {
+    coords = {name: coord for name, coord in features.coords.items() if "band" not in coord.dims}
+    return xr.DataArray(labels, dims=("y", "x"), coords=coords, attrs=attrs, name="segments")
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What the segments should be like, see `superpixels`."""
+
+    n_segments: int | None
+    area_ha: float | None
+    compactness: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What to make them with: nothing of it changes them."""
+
+    tile: int | None
+    engine: "int | Client | None"
+    progress: Progress | None
+
+    @property
+    def threads(self) -> int:
+        """Threads of this process."""
+        return self.engine if isinstance(self.engine, int) else processors()
+
+
+def _segment(features: xr.DataArray, sink: Sink, wish: _Wish, means: _Means) -> dict[str, Any]:
+    """Cut a scene into superpixels, hand them to `sink` window by window, return what there is to say of them."""
+    _check(features, wish.compactness, wish.iterations, means.tile)
+    height, width = features.shape[1:]
+    known = survey(features, tile_grid((height, width), (256, width)), means.threads)
+    lattice = lay_lattice((height, width), known.valid, _wanted(features, wish.n_segments, wish.area_ha, known.valid))
+    scaling = scale_features(known.bulk, wish.compactness**2 * lattice.reach)
+    tiles = lattice.tiles(means.tile or TILE)
+    shelf = MemoryShelf(len(tiles), len(features))
+    map_tiles(partial(_fill, features, scaling, lattice, tiles, shelf), range(len(tiles)), engine=means.threads)
+    _iterate(shelf, lattice, (wish.compactness * scaling.step) ** 2 / lattice.area, wish, means)
+    n = _connect(shelf, lattice, tiles, sink, means.threads)
+    log.info("%d superpixels of %.1f pixels on average (%d wanted)", n, known.valid / n, lattice.wanted)
+    return {
         "long_name": "superpixel",
         "n_segments": n,
         "wanted_segments": lattice.wanted,
-        "compactness": float(compactness),
-        "iterations": int(iterations),
+        "compactness": float(wish.compactness),
+        "iterations": int(wish.iterations),
         "feature_centre": scaling.centre.tolist(),
         "feature_spread": scaling.spread.tolist(),
     }
-    log.info("%d superpixels of %.1f pixels on average (%d wanted)", n, valid.sum() / n, lattice.wanted)
-    coords = {name: coord for name, coord in features.coords.items() if "band" not in coord.dims}
-    return xr.DataArray(labels, dims=("y", "x"), coords=coords, attrs=attrs, name="segments")
 
 
 def _check(features: xr.DataArray, compactness: float, iterations: int, tile: int | None) -> None:
@@ -150,20 +177,6 @@ def _check(features: xr.DataArray, compactness: float, iterations: int, tile: in
         raise InputError(f"{iterations} iterations", wanted="at least 1; 10 are usual")
     if tile is not None and tile < 1:
         raise InputError(f"tile of {tile} pixels", wanted="at least 1")
-
-
-def _find_valid(features: xr.DataArray) -> npt.NDArray[np.bool_]:
-    height, width = features.shape[1:]
-    valid = np.empty((height, width), bool)
-    for strip in tile_grid((height, width), (256, width)):
-        valid[strip.slices] = np.isfinite(_read(features, *strip.slices)).any(axis=0)
-    if not valid.any():
-        raise InputError("a scene without a single valid pixel", mend="check the nodata value and the bands")
-    return valid
-
-
-def _read(features: xr.DataArray, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-    return np.ascontiguousarray(features[:, rows, columns].values, dtype=np.float32)
 
 
 def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | None, valid: int) -> int:
@@ -186,37 +199,63 @@ def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | Non
     return max(1, round(valid * float(pixel_ha) / area_ha))
 
 
-def _read_block(
-    features: xr.DataArray, valid: npt.NDArray[np.bool_], scaling: Scaling, lattice: Lattice, tile: Tile
-) -> _Block:
-    """Read and quantise one tile; every pixel with data starts in its own cell."""
-    rows, columns = lattice.edges(tile)
-    window = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
+def _fill(features: xr.DataArray, scaling: Scaling, lattice: Lattice, tiles: list[Tile], shelf: Shelf, k: int) -> None:
+    """Read and quantise a tile; every pixel with data starts in its own cell."""
+    rows, columns = lattice.edges(tiles[k])
+    values = read_window(features, slice(rows[0], rows[-1]), slice(columns[0], columns[-1]))
     within = rows - rows[0], columns - columns[0]
-    packed = _kernel.pack(_read(features, *window), within, scaling.centre, scaling.unit, scaling.limit)
-    return _Block(tile, (rows, columns), packed, _kernel.start(valid[window], within))
+    packed = _kernel.pack(values, within, scaling.centre, scaling.unit, scaling.limit)
+    shelf.put(k, Block(tiles[k], (rows, columns), packed, _kernel.start(values, within)))
 
 
-def _iterate(
-    blocks: list[_Block], centres: Centres, iterations: int, assign: Assign, progress: Progress | None
-) -> list[_Block]:
-    """Assign and sum tile by tile, move the centres, repeat; return the blocks with their last slots."""
-    for block in blocks:
-        centres.part(block.tile).sums[...] += _kernel.sum_cells(block.packed, block.slots, block.edges)
-    for done in range(1, iterations + 1):
+def _iterate(shelf: Shelf, lattice: Lattice, weight: float, wish: _Wish, means: _Means) -> None:
+    """Assign and sum tile by tile, move the centres, repeat."""
+    bands = shelf.bands
+    centres = Centres.none(lattice.shape, bands)
+    numbers = range(len(shelf))
+    for tile, sums in map_tiles(partial(_sum_block, shelf, bands), numbers, engine=means.threads):
+        centres.part(tile).sums[...] += sums
+    for done in range(1, wish.iterations + 1):
         centres = centres.moved()
-        found = assign([(block, centres.part(block.tile)) for block in blocks])
-        blocks = [replace(block, slots=slots) for block, (slots, _) in zip(blocks, found, strict=True)]
-        for block, (_, change) in zip(blocks, found, strict=True):
-            centres.part(block.tile).sums[...] += change
-        if progress:
-            progress(done, iterations)
-        if not any(change.any() for _, change in found):
+        if means.engine is None or isinstance(means.engine, int):
+            found = map_tiles(partial(_assign_kept, shelf, weight, centres), numbers, engine=means.threads)
+        else:
+            found = _assign_sent(shelf, weight, centres, means.engine)
+        moved = False
+        for tile, change in found:
+            centres.part(tile).sums[...] += change
+            moved |= bool(change.any())
+        if means.progress:
+            means.progress(done, wish.iterations)
+        if not moved:
             break
-    return blocks
 
 
-def _assign_block(weight: float, item: tuple[_Block, Centres]) -> tuple[npt.NDArray[np.uint8], Ints]:
+def _sum_block(shelf: Shelf, bands: int, k: int) -> tuple[Tile, Ints]:
+    block = shelf.get(k)
+    return block.tile, _kernel.sum_cells(block.packed, block.slots, block.edges, bands)
+
+
+def _assign_kept(shelf: Shelf, weight: float, centres: Centres, k: int) -> tuple[Tile, Ints]:
+    """Give a block on the shelf its new slots; return the change of the sums."""
+    block = shelf.get(k)
+    slots, change = _assign_block(weight, (block, centres.part(block.tile)))
+    shelf.put_slots(k, slots)
+    return block.tile, change
+
+
+def _assign_sent(shelf: Shelf, weight: float, centres: Centres, client: "Client") -> list[tuple[Tile, Ints]]:
+    """Do the same on a cluster."""
+    blocks = [shelf.get(k) for k in range(len(shelf))]
+    found = map_tiles(
+        partial(_assign_block, weight), [(block, centres.part(block.tile)) for block in blocks], engine=client
+    )
+    for k, (slots, _) in enumerate(found):
+        shelf.put_slots(k, slots)
+    return [(block.tile, change) for block, (_, change) in zip(blocks, found, strict=True)]
+
+
+def _assign_block(weight: float, item: tuple[Block, Centres]) -> tuple[npt.NDArray[np.uint8], Ints]:
     """Return a block's new slots and the change of the sums: the map of map and reduce."""
     block, centres = item
     table = (
@@ -224,25 +263,40 @@ def _assign_block(weight: float, item: tuple[_Block, Centres]) -> tuple[npt.NDAr
         np.ascontiguousarray(centres.places),
         np.ascontiguousarray(centres.states),
     )
-    slots = _kernel.assign(block.packed, block.slots, block.edges, table, weight)
-    return slots, _kernel.accumulate(block.packed, block.slots, slots, block.edges)
+    return _kernel.assign(block.packed, block.slots, block.edges, table, weight)
 
 
-def _connect_blocks(blocks: list[_Block], lattice: Lattice, bands: int) -> tuple[npt.NDArray[np.int32], int]:
-    """Join the blocks, make the segments connected, merge fragments, number them; return the labels and how many."""
-    clusters = np.empty((lattice.rows[-1], lattice.columns[-1]), np.int32)
-    for block in blocks:
-        first = block.tile.row, block.tile.column
-        _kernel.paint(clusters, block.slots, block.edges, first, lattice.shape[1])
-    parts, n = _connect.label_parts(clusters)
-    del clusters
-    sums = np.zeros((n + 1, bands + 1), np.int64)
-    for block in blocks:
-        _connect.add_parts(block.packed, parts, block.edges, sums)
+def _connect(shelf: Shelf, lattice: Lattice, tiles: list[Tile], sink: Sink, threads: int) -> int:
+    """Make the segments connected, merge fragments, number them, hand them on; return how many there are."""
+    numbers, across = range(len(shelf)), sum(tile.row == 0 for tile in tiles)
     smallest, largest = round(SMALLEST * lattice.area), round(lattice.area)
-    borders = _connect.find_borders(parts, sums[:, -1], max(smallest, largest))
-    parents = _connect.merge_fragments(borders, sums, smallest, largest, lattice.wanted)
-    return parts, _connect.renumber(parts, parents)
+    pieces = map_tiles(partial(_cut_block, shelf, lattice, largest), numbers, engine=threads)
+    parts, offsets = gather_parts(pieces, across)
+    merge_fragments(parts, smallest, largest, lattice.wanted, threads)
+    final = number_parts(parts)
+    n = parts.count
+    del parts
+    map_tiles(partial(_hand_on, shelf, lattice, tiles, (final, offsets), sink), numbers, engine=threads)
+    return n
+
+
+def _cut_block(shelf: Shelf, lattice: Lattice, limit: int, k: int) -> Pieces:
+    """Find the connected parts of a block; they take its place on the shelf."""
+    block = shelf.get(k)
+    clusters = _kernel.paint(block.slots, block.edges, (block.tile.row, block.tile.column), lattice.shape[1])
+    parts, pieces = cut_pieces(clusters, block.packed, block.edges, shelf.bands, int(lattice.columns[-1]), limit)
+    shelf.put_parts(k, parts)
+    return pieces
+
+
+def _hand_on(
+    shelf: Shelf, lattice: Lattice, tiles: list[Tile], numbers: tuple[Ints32, Ints], sink: Sink, k: int
+) -> None:
+    final, offsets = numbers
+    rows, columns = lattice.edges(tiles[k])
+    labels = shelf.take_parts(k)
+    renumber(labels, final, offsets[k])
+    sink(slice(int(rows[0]), int(rows[-1])), slice(int(columns[0]), int(columns[-1])), labels)
 
 
 def compile_ahead() -> None:
