@@ -1,6 +1,8 @@
 """Standardisation, augmentation, statistics, batches and threads."""
 
+import copy
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -160,6 +162,60 @@ def test_rows_on_disk_come_once_each_in_full_batches(monkeypatch: pytest.MonkeyP
     assert sorted(rows.tolist()) == list(range(90))
     assert (rows.tolist() == list(range(90))) == (seed is None)
     torch.testing.assert_close(torch.cat([x for x, _, _ in batches]), torch.from_numpy(toy_patches(90).x)[rows])
+
+
+def test_processes_share_each_batch_and_each_has_draws_of_its_own() -> None:
+    recipe = replace(DEFAULT, least_rows=1, batch=16, augment=False, jitter=0.0)
+    whole = [weight for _, _, weight in _numbered(recipe, n=50)]
+    shared = []
+    for rank in range(3):
+        feed = _numbered(recipe, n=50)
+        feed.share = rank, 3
+        shared.append([weight for _, _, weight in feed])
+        assert len(shared[-1]) == len(feed)
+    *full, last = list(zip(whole, *shared, strict=True))
+    for batch, *parts in full:
+        assert torch.equal(torch.cat(parts), batch)
+        assert {len(part) for part in parts} <= {5, 6}
+    assert torch.equal(torch.cat([part for part in last[1:] if float(part.sum()) > 1e-20]), last[0])
+    assert [len(part) for part in last[1:]] == [1, 1, 1]  # of two rows: the third process takes part with a ghost
+    drawn = [_feed(replace(recipe, jitter=0.1)) for _ in range(2)]
+    for rank, feed in enumerate(drawn):
+        feed.share = rank, 2
+    first, second = (next(iter(feed))[0] - _feed(recipe)._rows[0].mean() for feed in drawn)  # type: ignore[index]
+    assert not torch.equal(first, second)
+
+
+@settings(max_examples=20)
+@given(n=st.integers(24, 200), world=st.integers(2, 4), sampling=st.sampled_from([0.0, 0.5]))
+def test_processes_share_rows_on_disk(n: int, world: int, sampling: float) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("_IN_MEMORY", 0), ("_BLOCK", 8), ("_MIXED", 3)):
+            patch.setattr(f"citygrain.models.feed.{name}", value)
+        recipe = replace(DEFAULT, least_rows=1, batch=16, augment=False, jitter=0.0, sampling=sampling)
+        seen: list[int] = []
+        for rank in range(world):
+            feed = copy.copy(_numbered(recipe, n=n))  # as it is taken up by another process
+            feed.share = rank, world
+            batches = [weight for _, _, weight in feed]
+            assert len(batches) == len(feed)
+            assert max(len(batch) for batch in batches) <= 16 // world + 8
+            seen += [round(row) for row in torch.cat(batches).tolist()]
+    counts = np.bincount(seen, minlength=n)
+    assert (counts[1:] == 1).all() if sampling == 0 else counts.sum() >= n - 4
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_feed_travels_to_another_process_without_its_unprepared_rows(half: bool) -> None:
+    samples = toy_patches(50)
+    columns, weights = samples.legend.columns(samples.y), np.ones(50, np.float32)
+    none = Normalisation.none(4)
+    feed = Feed(samples, columns, weights, normalisation=none, recipe=DEFAULT, seed=0, half=half)
+    sent = ForkingPickler.dumps(feed)
+    assert len(sent) < 1.2 * samples.x.nbytes / (2 if half else 1)
+    for one, other in zip(feed, ForkingPickler.loads(sent), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        assert one[0].stride() == other[0].stride()
 
 
 @pytest.mark.parametrize("in_memory", [2**30, 0])

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from citygrain.cli.console import console, show_steps
-from citygrain.cli.options import JsonOption, ModelOption, OutOption, configuration
+from citygrain.cli.options import (
+    DevicesOption,
+    JsonOption,
+    ModelOption,
+    NodesOption,
+    OutOption,
+    StrategyOption,
+    configuration,
+    devices_of,
+)
+from citygrain.models.devices import ONE, Devices
 
 if TYPE_CHECKING:
     from citygrain.workflows.config import RunConfig
@@ -18,9 +28,14 @@ def run(
     out: OutOption = Path("runs/latest"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
     as_json: JsonOption = False,
+    devices: DevicesOption = None,
+    nodes: NodesOption = None,
+    strategy: StrategyOption = None,
 ) -> None:
     """Do the whole job: superpixels, samples, model, map, assessment, report."""
-    _whole_job(configuration(config), out, fresh, as_json, truth=None)
+    read = configuration(config)
+    given = (read.compute.devices, read.compute.nodes, read.compute.strategy)
+    _whole_job(read, out, fresh, as_json, devices=devices_of(devices, nodes, strategy, given=given))
 
 
 def demo(
@@ -46,13 +61,20 @@ def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run."
     console.print(f"{folder / 'report.html'}")
 
 
-def _whole_job(config: "RunConfig", out: Path, fresh: bool, as_json: bool, *, truth: Path | None) -> None:
+def _whole_job(
+    config: "RunConfig", out: Path, fresh: bool, as_json: bool, *, truth: Path | None = None, devices: Devices = ONE
+) -> None:
     from citygrain.workflows.city_map import STEPS, run_city_map
     from citygrain.workflows.reporting import summary_lines
 
     with show_steps() as (observer, progress):
         redo = STEPS if fresh else ()
-        manifest = run_city_map(config, out, redo=redo, truth=truth, observer=observer, progress=progress)
+        manifest = run_city_map(
+            config, out, redo=redo, truth=truth, observer=observer, progress=progress, devices=devices
+        )
+    if not devices.leads:
+        console.print(f"helped to train what is in {out}", markup=False)
+        return
     text = (out / "assessment.json").read_text(encoding="utf-8")
     if as_json:
         typer.echo(text, nl=False)

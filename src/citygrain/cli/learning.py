@@ -9,13 +9,17 @@ import typer
 
 from citygrain.cli.console import console, show_progress, show_steps
 from citygrain.cli.options import (
+    DevicesOption,
     FormatOption,
     JsonOption,
+    NodesOption,
     OutOption,
     ProjectorBandsOption,
     RecipeOption,
+    StrategyOption,
     TensorBoardOption,
     configuration,
+    devices_of,
     listed,
     pairs,
 )
@@ -69,6 +73,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another training.")] = 0,
     tensorboard: TensorBoardOption = True,
     projector_bands: ProjectorBandsOption = None,
+    devices: DevicesOption = None,
+    nodes: NodesOption = None,
+    strategy: StrategyOption = None,
 ) -> None:
     """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
     from citygrain.workflows.board import BoardChoice
@@ -89,6 +96,7 @@ def train(
             seed=seed,
             progress=progress,
             board=BoardChoice(tensorboard, shown),
+            devices=devices_of(devices, nodes, strategy),
         )
     console.print(f"{out}: {card.network}, {card.parameters:,} parameters, {sum(card.counts.values()):,} samples")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from citygrain.errors import ConfigError
+from citygrain.models.devices import Devices
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 __all__ = [
     "INDICES",
     "BandsOption",
+    "DevicesOption",
     "FormatOption",
     "IndicesOption",
     "JsonOption",
     "ModelOption",
+    "NodesOption",
     "OutOption",
     "ProjectorBandsOption",
     "RawOption",
@@ -28,8 +31,10 @@ __all__ = [
     "ScaleOption",
     "SceneArgument",
     "SensorOption",
+    "StrategyOption",
     "TensorBoardOption",
     "configuration",
+    "devices_of",
     "finite",
     "grid_of",
     "listed",
@@ -70,7 +75,20 @@ TensorBoardOption = Annotated[
 ProjectorBandsOption = Annotated[
     str | None, typer.Option("--projector-bands", help="Three bands of the projector's small pictures: B04,B03,B02")
 ]
+DevicesOption = Annotated[
+    int | None,
+    typer.Option("--devices", help="GPUs, or processes where there is none, that train a network together; 1."),
+]
+NodesOption = Annotated[
+    int | None,
+    typer.Option("--nodes", help="Machines that train together, each given the same command, MASTER_ADDR, NODE_RANK."),
+]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", help="auto or ddp: the whole network on each device, gradients averaged.")
+]
 INDICES = "NDVI,MNDWI,NDBI"
+_PORT = "29500"
+_NODE_VARIABLES = ("NODE_RANK", "GROUP_RANK", "SLURM_NODEID")  # by hand, of torchrun, of Slurm
 
 
 def read_image(
@@ -93,6 +111,30 @@ def configuration(path: Path) -> "RunConfig":
     if "CITYGRAIN_DATA" not in variables and beside.is_dir():
         variables["CITYGRAIN_DATA"] = str(beside.resolve())
     return read_config(path, variables)
+
+
+def devices_of(
+    count: int | None, nodes: int | None, strategy: str | None, *, given: tuple[int, int, str] = (1, 1, "auto")
+) -> Devices:
+    """Return what a network trains on; the environment tells which of several machines this is.
+
+    Parameters
+    ----------
+    count, nodes, strategy
+        The options; None leaves what is `given`.
+    given : tuple of int, int, str
+        What a configuration says of the same.
+    """
+    count, nodes = given[0] if count is None else count, given[1] if nodes is None else nodes
+    strategy = given[2] if strategy is None else strategy
+    if nodes <= 1:
+        return Devices(count, nodes, strategy)
+    host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT", _PORT)
+    names = (name for name in _NODE_VARIABLES if name in os.environ)
+    number = os.environ.get(next(names, ""), "0")
+    if not number.isdecimal():
+        raise ConfigError(f"this node is {number!r}", wanted="a whole number from 0", mend="set NODE_RANK")
+    return Devices(count, nodes, strategy, node=int(number), address=f"{host}:{port}" if host else "")
 
 
 def grid_of(image: "xr.DataArray") -> dict[str, Any]:

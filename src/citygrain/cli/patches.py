@@ -9,11 +9,15 @@ import typer
 
 from citygrain.cli.console import console, show_steps
 from citygrain.cli.options import (
+    DevicesOption,
     FormatOption,
     JsonOption,
+    NodesOption,
     OutOption,
     RecipeOption,
+    StrategyOption,
     TensorBoardOption,
+    devices_of,
     finite,
     listed,
     pairs,
@@ -86,6 +90,9 @@ def benchmark(
     settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other splits and trainings.")] = 0,
     tensorboard: TensorBoardOption = True,
+    devices: DevicesOption = None,
+    nodes: NodesOption = None,
+    strategy: StrategyOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again.")] = False,
     kind: FormatOption = "png",
     as_json: JsonOption = False,
@@ -109,9 +116,13 @@ def benchmark(
         seed=seed,
         cache=model_cache(),
         board=BoardChoice(tensorboard),
+        devices=devices_of(devices, nodes, strategy),
     )
     with show_steps() as (observer, progress):
         table = run_benchmark(plan, out, fresh=fresh, kind=kind, observer=observer, progress=progress)
+    if not table:
+        console.print(f"helped to train what is in {out}", markup=False)
+        return
     if as_json:
         typer.echo(json.dumps(table, indent=1))
         return

@@ -105,19 +105,20 @@ def look_at(network: nn.Module, rows: npt.NDArray[np.float32], card: ModelCard) 
     kept: list[Tensor] = []
     lasts = _last_layers(network, len(card.present))
     hooks = [layer.register_forward_pre_hook(lambda _, given: kept.append(given[0].float())) for layer in lasts]
-    normalisation = Normalisation.from_dict(card.normalisation)
+    normalisation, where = Normalisation.from_dict(card.normalisation), next(network.parameters()).device
     answers, features = [], []
     try:
         for start in range(0, len(rows), _BATCH):
-            with torch.no_grad(), autocast(card.half):
-                logits = network(prepare(rows[start : start + _BATCH], normalisation, half=card.half))
+            prepared = prepare(rows[start : start + _BATCH], normalisation, half=card.half).to(where)
+            with torch.no_grad(), autocast(card.half, where.type):
+                logits = network(prepared)
             answers.append(logits.float().softmax(1))
             features.append(torch.cat([part.flatten(1) for part in kept], 1))
             kept.clear()
     finally:
         for hook in hooks:
             hook.remove()
-    return Seen(spread_columns(torch.cat(answers).numpy(), card), torch.cat(features).numpy())
+    return Seen(spread_columns(torch.cat(answers).cpu().numpy(), card), torch.cat(features).cpu().numpy())
 
 
 def pixel_tables(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from citygrain.errors import InputError
 from citygrain.models.card import read_card
 from citygrain.models.classifier import Classifier
+from citygrain.models.devices import ONE, Devices
 
 if TYPE_CHECKING:
     from citygrain.models.training import Hooks
@@ -44,6 +45,7 @@ def make_model(
     units: str = "reflectance",
     preparation: Mapping[str, Any] | None = None,
     hooks: "Hooks | None" = None,
+    devices: Devices = ONE,
 ) -> Classifier:
     """Make a classifier, ready to fit.
 
@@ -69,6 +71,8 @@ def make_model(
     hooks : Hooks, optional
         Progress, checkpoint folder, loggers and callbacks of a network's training
         (`citygrain.models.training.Hooks`).
+    devices : Devices
+        Where a network trains; a forest takes the processors of one machine.
 
     Raises
     ------
@@ -80,6 +84,7 @@ def make_model(
     >>> make_model("forest").recipe
     'default'
     """
+    devices.check(name)
     if name == "forest":
         if options:
             raise InputError(f"recipe settings {', '.join(options)} for a forest", wanted="a network")
@@ -114,6 +119,7 @@ def make_model(
         units=units,
         preparation=dict(preparation or {}),
         hooks=hooks or Hooks(),
+        devices=devices,
     )
 
 

@@ -5,8 +5,10 @@ that lie together in the file, several blocks from all over it mixed at a time: 
 more than the network.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from citygrain.models.normalisation import SEGMENT, Normalisation
 from citygrain.models.recipe import Recipe
 from citygrain.samples.samples import Samples
 
-__all__ = ["Batch", "Feed", "draw_counts", "prepare", "spread_seed"]
+__all__ = ["Batch", "Feed", "draw_counts", "prepare", "shares", "spread_seed"]
 
 Piece = tuple[Tensor, Tensor]
 """Values, row numbers."""
@@ -29,6 +31,8 @@ _IN_MEMORY = 2 * 2**30
 """Bytes of prepared rows up to which they are held in memory."""
 _BLOCK, _MIXED = 128, 16
 """Rows of a block, and blocks that are mixed: 2,048 rows of 32 x 32 x 18 float32 take 151 MB."""
+_GHOST = 1e-30
+"""Weight of a row that stands in for none, where a batch has fewer rows than there are processes."""
 _LEAST_WINDOW = 24
 """Pixels below which a window would show too little: 240 m of Sentinel-2."""
 
@@ -73,6 +77,9 @@ def draw_counts(columns: npt.NDArray[np.int64], sampling: float, *, offset: floa
 class Feed:
     """The batches of an epoch; set `epoch` before iterating.
 
+    Several processes that train together each have the same feed with another `share`, (which, of how many): each gets
+    its part of each batch, with draws of its own. All have as many batches.
+
     Parameters
     ----------
     samples : Samples
@@ -102,7 +109,7 @@ class Feed:
         seed: int | None,
         half: bool,
     ) -> None:
-        self.epoch = 0
+        self.epoch, self.share = 0, (0, 1)
         self.samples, self.normalisation, self._recipe = samples, normalisation, recipe
         self.columns, self._classes = columns, int(columns.max()) + 1
         self._targets, self._weights = torch.from_numpy(columns), torch.from_numpy(weights.astype(np.float32))
@@ -116,18 +123,41 @@ class Feed:
         return math.ceil(int(self._times(0).sum()) / self._batch)
 
     def __iter__(self) -> Iterator[Batch]:
-        rng = torch.Generator().manual_seed(spread_seed(self._seed or 0, self.epoch))
-        for values, index in _cut(self._pieces(self.epoch), self._batch):
+        rank, world = self.share
+        rng = torch.Generator().manual_seed(spread_seed(self._seed or 0, self.epoch, *([rank] if world > 1 else [])))
+        spare: Piece | None = None
+        for values, index in self._pieces(self.epoch):
+            if spare is not None and not len(index):
+                yield *self._vary(spare[0], self._targets[spare[1]], rng), torch.full((1,), _GHOST)
+                continue
+            spare = values[:1], index[:1]
             targets, weights = self._targets[index], self._weights[index]
             if self._seed is None:
                 yield values, targets, weights
             else:
                 yield *self._vary(values, targets, rng), weights
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Rows in memory travel as they are prepared, and as plain bytes: shared memory may be short."""
+        state = self.__dict__ | {"_targets": None, "_weights": self._weights.numpy()}
+        if self._rows is not None:
+            bits = self._rows.view(torch.int16) if self._half else self._rows
+            state["_rows"] = bits.movedim(1, -1).contiguous().numpy()
+            state["samples"] = None  # all that is asked of them is prepared
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what was sent."""
+        self.__dict__.update(state)
+        self._targets, self._weights = torch.from_numpy(self.columns), torch.from_numpy(state["_weights"])
+        if state["_rows"] is not None:
+            bits = torch.from_numpy(state["_rows"]).movedim(-1, 1)
+            self._rows = bits.view(torch.bfloat16) if self._half else bits
+
     def _all(self) -> Tensor:
         """Prepare all rows, some at a time."""
         parts = []
-        for start in range(0, len(self.samples), 1024):
+        for start in range(0, len(self.columns), 1024):
             rows = np.asarray(self.samples.x[start : start + 1024], np.float32)
             parts.append(prepare(rows, self.normalisation, half=self._half))
         together = torch.cat(parts)
@@ -135,7 +165,7 @@ class Feed:
 
     def _times(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return how often each row is drawn."""
-        n = len(self.samples)
+        n = len(self.columns)
         if self._seed is None:
             return np.ones(n, np.int64)
         rounds = max(1, -(-self._recipe.least_rows // n))
@@ -145,12 +175,14 @@ class Feed:
         return rounds * draw_counts(self.columns, self._recipe.sampling, offset=offset)
 
     def _pieces(self, epoch: int) -> Iterator[Piece]:
-        """Give values and row numbers in the order of the epoch, in pieces of any length."""
+        """Give values and row numbers of each batch, in the order of the epoch."""
+        rank, world = self.share
         if self._rows is not None:
-            for index in torch.split(self._order(epoch), self._batch):
+            for whole in torch.split(self._order(epoch), self._batch):
+                index = whole if world == 1 else whole[shares(len(whole), world)[rank]]
                 yield self._rows[index], index
         elif self._seed is None:
-            for rows in np.array_split(np.arange(len(self.samples)), math.ceil(len(self.samples) / self._batch)):
+            for rows in np.array_split(np.arange(len(self.columns)), math.ceil(len(self.columns) / self._batch)):
                 yield self._take(rows), torch.from_numpy(rows)
         else:
             yield from self._mixed(epoch)
@@ -167,11 +199,23 @@ class Feed:
 
     def _mixed(self, epoch: int) -> Iterator[Piece]:
         """Read rows in blocks, several blocks at a time, and shuffle what was read; the next are read meanwhile."""
-        from citygrain.samples.stored import read_ahead, shuffled_blocks  # noqa: PLC0415 - HDF5 only for rows on disk
+        from citygrain.samples.stored import shuffled_blocks  # noqa: PLC0415 - HDF5 only for rows on disk
 
-        times = self._times(epoch)
-        rng = np.random.default_rng([self._seed or 0, epoch])
-        turns = [np.sort(i) for i in shuffled_blocks(len(self.samples), block=_BLOCK, mix=_MIXED, rng=rng)]
+        times, (rank, world) = self._times(epoch), self.share
+        rng = np.random.default_rng([self._seed or 0, epoch, *([rank] if world > 1 else [])])
+        alike = rng if world == 1 else np.random.default_rng([self._seed or 0, epoch])  # in every process
+        blocks = shuffled_blocks(len(self.columns), block=_BLOCK, mix=_MIXED, rng=alike)
+        turns = [np.sort(rows)[shares(len(rows), world)[rank]] for rows in blocks]  # neighbours, still read in a row
+        sizes: Iterable[int] = itertools.repeat(self._batch)
+        if world > 1:  # as many batches as the others have
+            sizes = [part.stop - part.start for part in shares(sum(int(times[t].sum()) for t in turns), len(self))]
+        yield from _cut(self._read(turns, times, rng), sizes)
+
+    def _read(
+        self, turns: list[npt.NDArray[np.int64]], times: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> Iterator[Piece]:
+        from citygrain.samples.stored import read_ahead  # noqa: PLC0415 - HDF5 only for rows on disk
+
         for order, read in read_ahead(self.samples.x, turns):
             values = prepare(read, self.normalisation, half=self._half)
             drawn = np.repeat(np.arange(len(order)), times[order])
@@ -203,26 +247,37 @@ class Feed:
         return max(round(recipe.window * whole), min(_LEAST_WINDOW, whole)) if early else whole
 
 
-def _cut(pieces: Iterable[Piece], size: int) -> Iterator[Piece]:
-    """Join pieces and cut them anew, `size` rows each; the last may be shorter."""
-    left: list[Piece] = []
-    for piece in pieces:
-        left.append(piece)
-        if sum(len(index) for _, index in left) >= size:
-            values, index = _joined(left)
-            whole = len(index) // size * size
-            yield from zip(torch.split(values[:whole], size), torch.split(index[:whole], size), strict=True)
-            left = [(values[whole:], index[whole:])] if whole < len(index) else []
-    if left:
-        yield _joined(left)
+def _cut(pieces: Iterable[Piece], sizes: Iterable[int]) -> Iterator[Piece]:
+    """Join pieces and cut them anew into pieces of these sizes, until none are left; the last may be shorter."""
+    source, rest = iter(pieces), None
+    for size in sizes:
+        while rest is None or len(rest[1]) < size:
+            more = next(source, None)
+            if more is None:
+                break
+            rest = _joined([rest, more]) if rest is not None and len(rest[1]) else more
+        if rest is None or (size and not len(rest[1])):
+            return
+        yield rest[0][:size], rest[1][:size]
+        rest = rest[0][size:], rest[1][size:]
+
+
+def shares(n: int, world: int) -> list[slice]:
+    """Return which of n rows each of `world` processes takes: as equal parts as can be, in order.
+
+    Examples
+    --------
+    >>> shares(5, 2)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    bounds = [-(-n * rank // world) for rank in range(world + 1)]
+    return [slice(first, last) for first, last in itertools.pairwise(bounds)]
 
 
 def _joined(pieces: list[Piece]) -> Piece:
-    if len(pieces) == 1:
-        return pieces[0]
     return torch.cat([values for values, _ in pieces]), torch.cat([index for _, index in pieces])
 
 
-def spread_seed(seed: int, epoch: int) -> int:
-    """Spread (seed, epoch) over 62 bits, so that neighbouring seeds and epochs share nothing."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(2))
+def spread_seed(seed: int, *numbers: int) -> int:
+    """Spread (seed, epoch, ...) over 62 bits, so that neighbouring seeds and epochs share nothing."""
+    return int(np.random.SeedSequence([seed, *numbers]).generate_state(1, np.uint64)[0] >> np.uint64(2))

@@ -23,18 +23,19 @@ from torch import Tensor, nn
 
 from citygrain.errors import CitygrainError, InputError
 from citygrain.legend import Legend
-from citygrain.models.architectures import build_network
 from citygrain.models.augment import square_view
 from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import batches, labelled, same_features, spread_columns
+from citygrain.models.devices import ONE, Devices
 from citygrain.models.feed import Feed, prepare
+from citygrain.models.fitting import Task, network_of, train_network
 from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.normalisation import Normalisation, learn_normalisation, learn_robust_normalisation
-from citygrain.models.parallel import has_batch_statistics, workers
-from citygrain.models.precision import autocast, bf16_pays
+from citygrain.models.parallel import workers
+from citygrain.models.precision import autocast, bf16_pays, device
 from citygrain.models.recipe import Recipe
 from citygrain.models.store import read_weights, write_model
-from citygrain.models.training import Hooks, Job, Training, run_training
+from citygrain.models.training import Hooks, Job
 from citygrain.samples.samples import Samples
 
 __all__ = ["NeuralClassifier"]
@@ -70,6 +71,8 @@ class NeuralClassifier:
         Licence of the weights.
     hooks : Hooks
         Progress, checkpoint folder, loggers and callbacks.
+    devices : Devices
+        Where it trains; it predicts on one device.
     """
 
     kind: str
@@ -81,6 +84,7 @@ class NeuralClassifier:
     preparation: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "unspecified"
     hooks: Hooks = field(default_factory=Hooks)
+    devices: Devices = ONE
     _card: ModelCard | None = field(default=None, repr=False)
     _module: nn.Module | None = field(default=None, repr=False)
     _ready: dict[bool, nn.Module] = field(default_factory=dict, repr=False)  # for prediction, by precision
@@ -138,17 +142,10 @@ class NeuralClassifier:
             same_features(train, valid)
             known = valid[np.isin(valid.y, train.legend.values[list(card.present)])]
             feeds += [self._feed(known, card, seed=None)] if len(known) else []
-        threads = self.threads or torch.get_num_threads()
-        with workers(self.threads) as over:
-            torch.manual_seed(self.seed)
-            network = self._build(card)
-            job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks, card)
-            training = Training(network, self.recipe, feeds[0], job=job)
-            training.over = over
-            if training.split is None and has_batch_statistics(network):
-                torch.set_num_threads(threads)  # the statistics of a whole batch cannot be had by halves
-            run_training(training, feeds[1] if len(feeds) > 1 else None)
-        training.over = map  # the threads are gone
+        job = Job(self.seed, card.half, _fingerprint(card, train, valid), self.hooks, card)
+        judges = feeds[1] if len(feeds) > 1 else None
+        training = train_network(Task(self.recipe, feeds[0], judges, job, self.threads, self.devices))
+        network = training.network
         size = sum(p.numel() for p in network.parameters())
         self._module, self._ready = network.eval(), {}
         self._card = replace(card, history=training.history, epochs=len(training.history), parameters=size)
@@ -173,7 +170,8 @@ class NeuralClassifier:
 
         def judge(batch: tuple[slice, npt.NDArray[np.float32]]) -> tuple[slice, npt.NDArray[np.float32]]:
             with torch.inference_mode():
-                learned = self._views(network, prepare(batch[1], normalisation, half=self._half))
+                rows = prepare(batch[1], normalisation, half=self._half).to(device())
+                learned = self._views(network, rows).cpu()
             return batch[0], spread_columns(learned.numpy(), card)
 
         with workers(self.threads) as over:
@@ -210,7 +208,7 @@ class NeuralClassifier:
         try:
             recipe = Recipe.from_dict(dict(card.recipe))
             model = cls(card.kind, card.network, recipe, seed=card.seed, units=card.units, licence=card.licence)
-            network = model._build(card)
+            network = network_of(card)
             network.load_state_dict(load_tensors(weights))
             Normalisation.from_dict(card.normalisation)
         except (SafetensorError, RuntimeError, CitygrainError, KeyError, TypeError) as error:
@@ -225,7 +223,7 @@ class NeuralClassifier:
 
     def _prepared(self) -> nn.Module:
         if self._half not in self._ready:
-            self._ready[self._half] = prepared_for_prediction(self.module_, half=self._half)
+            self._ready[self._half] = prepared_for_prediction(self.module_, half=self._half).to(device())
         return self._ready[self._half]
 
     def _new_card(self, train: Samples) -> ModelCard:
@@ -247,12 +245,6 @@ class NeuralClassifier:
             licence=self.licence,
             preparation=dict(self.preparation),
         )
-
-    def _build(self, card: ModelCard) -> nn.Module:
-        network = build_network(card.network, card.features, card.input_shape, len(card.present))
-        if len(card.input_shape) == 3:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
-        return network
 
     def _feed(self, samples: Samples, card: ModelCard, *, seed: int | None) -> Feed:
         place = np.full(len(card.legend), -1, np.int64)
@@ -276,10 +268,10 @@ class NeuralClassifier:
 
     def _views(self, network: nn.Module, x: Tensor) -> Tensor:
         """Return probabilities, averaged over the views that the recipe asks for."""
-        total = torch.zeros(())
+        total = torch.zeros((), device=x.device)
         views = self.recipe.views if x.ndim == 4 else 1
         for way in range(views):
-            with autocast(self._half):
+            with autocast(self._half, x.device.type):
                 logits = network(square_view(x, way) if way else x)
             total = total + logits.float().softmax(1)
         return total / views

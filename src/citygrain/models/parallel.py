@@ -43,7 +43,7 @@ def workers(threads: int | None) -> "Iterator[Mapper]":  # type: ignore[type-arg
     with torch.random.fork_rng(devices=[]):
         try:
             torch.set_num_threads(1)
-            torch.use_deterministic_algorithms(True)
+            torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())  # where there is one
             if number == 1:
                 yield map
                 return

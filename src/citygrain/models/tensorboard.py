@@ -112,7 +112,9 @@ class Board(pl.Callback):
         if batch_idx == 0:
             self._norms, self._training_seconds, self._clock = [], 0.0, time.perf_counter()
             due = self._due(pl_module.current_epoch + 1, pl_module.recipe.epochs, _VIEWS)
-            self._given = (batch[0][:16].clone(), batch[1][:16].clone()) if due and self.plan.bands else None
+            self._given = (
+                (batch[0][:16].cpu().clone(), batch[1][:16].cpu().clone()) if due and self.plan.bands else None
+            )
             self._sums = [0.0] * 3
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -234,7 +236,7 @@ class Board(pl.Callback):
 
     def _judge(self, valid: Feed, card: ModelCard, epoch: int, *, rich: bool) -> None:
         """Write scores, curves and matrix of the validation rows."""
-        probabilities = spread_columns(torch.cat(self._logits).softmax(1).numpy(), card)
+        probabilities = spread_columns(torch.cat(self._logits).softmax(1).cpu().numpy(), card)
         columns = card.legend.columns(valid.samples.y)
         matrix = confusion_matrix(probabilities.argmax(1), columns, len(card.legend))
         scores = f1_scores(matrix)
@@ -263,7 +265,7 @@ class Board(pl.Callback):
         if self._given is not None:
             log.picture("patches/as the network gets them", given_patches(*self._given, card, *self._drawn), step=epoch)
         if valid is not None and self.plan.bands:
-            probabilities = spread_columns(torch.cat(self._logits).softmax(1).numpy(), card)
+            probabilities = spread_columns(torch.cat(self._logits).softmax(1).cpu().numpy(), card)
             wrong = wrong_patches(valid.samples, probabilities, *self._drawn)
             if wrong is not None:
                 log.picture("patches/wrong, surest first", wrong, step=epoch)

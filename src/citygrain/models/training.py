@@ -1,14 +1,13 @@
-"""Training a network with Lightning: quiet, reproducible to the byte, and resumed from the last finished epoch.
+"""A network in training, as Lightning takes it: step, schedule, learning curves, best weights.
 
 Lightning brings the loop, the loggers and the checkpoints; the batches, the draws and the best weights are ours,
-because they must not depend on where a training was interrupted.
+because they must not depend on where a training was interrupted. Where several processes train together, each takes its
+share of each batch, and what they find is averaged, so that the step is that of the whole batch.
 """
 
 import contextlib
 import logging
 import math
-import pickle
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +15,22 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 from torch.nn import functional
 
-from citygrain.files import make_folder, whole_file
+from citygrain.errors import InputError
+from citygrain.files import whole_file
 from citygrain.models.card import ModelCard
-from citygrain.models.feed import Batch, Feed, spread_seed
+from citygrain.models.crew import average, joined_parts, total
+from citygrain.models.feed import Batch, Feed, shares, spread_seed
 from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.networks.dropout import seed_dropout
 from citygrain.models.parallel import Twins, split_network
-from citygrain.models.precision import autocast
+from citygrain.models.precision import autocast, device
 from citygrain.models.recipe import Recipe
 from citygrain.tiles import Progress
 
-_ADVICE = (
-    r".*LeafSpec.* is deprecated",  # Lightning meets a newer PyTorch
-    r"You defined a `validation_step` but have no `val_dataloader`",  # validation rows are optional
-)
-
-__all__ = ["STATE", "Hooks", "Job", "Training", "as_good_as_best", "run_training"]
+__all__ = ["STATE", "Hooks", "Job", "Training", "as_good_as_best"]
 
 _log = logging.getLogger(__name__)
 _JUDGED = 64
@@ -103,6 +98,9 @@ class Training(pl.LightningModule):
         self.over: Any = map
         self.judge: Callable[[Tensor], Tensor] = self.forward  # of validation rows
         self.split = split_network(network, self._precise, halves=recipe.halves)
+        if device().type != "cpu" and not isinstance(self.split, Twins):
+            self.split = None  # halves side by side are for processor cores
+        self.world, self.rank = 1, 0  # processes that train together, and which of them this is
         self.history: list[dict[str, float]] = []
         self.average: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
@@ -115,7 +113,7 @@ class Training(pl.LightningModule):
 
     def _precise(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         def run(x: Tensor) -> Tensor:
-            with autocast(self.bf16):
+            with autocast(self.bf16, x.device.type):
                 return function(x).float()
 
         return run
@@ -125,7 +123,7 @@ class Training(pl.LightningModule):
         x, target, weight = batch
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        seed = spread_seed(self.seed, self.global_step) >> 2
+        seed = self._drawing(self.global_step) >> 2
 
         def loss_of(logits: Tensor, rows: slice) -> Tensor:
             losses = self._losses(logits, target[rows], smoothing=self.recipe.label_smoothing)
@@ -139,10 +137,24 @@ class Training(pl.LightningModule):
             loss = loss_of(logits, slice(None))
             loss.backward()  # type: ignore[no-untyped-call]
         self._count(logits.detach(), target, loss.detach(), part="train")
+        if self.world > 1:
+            self._average(weight.sum())
         optimizer.step()
         self._follow()
         self.lr_schedulers().step()  # type: ignore[union-attr]
         return loss.detach()
+
+    def _average(self, weight: Tensor) -> None:
+        """Average gradients and running statistics over all processes, by the weight of their rows."""
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        statistics = [value for value in self.network.buffers() if value.is_floating_point()]
+        average([*gradients, *statistics], weight)
+        if isinstance(self.split, Twins):
+            self.split.level()
+
+    def _drawing(self, number: int) -> int:
+        """Return a seed for draws of this process, in step or epoch `number`."""
+        return spread_seed(self.seed, number, *([self.rank] if self.world > 1 else []))
 
     def _follow(self) -> None:
         """Move the running average towards the weights; young averages move faster."""
@@ -189,7 +201,11 @@ class Training(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> Tensor:
         """Add a batch to the validation sums; return its logits (n, k)."""
         x, target, weight = batch
-        logits = torch.cat(list(self.over(self._judged, torch.split(x, _JUDGED))))
+        rows = shares(len(x), self.world)[self.rank]
+        own = x[rows] if rows.start < rows.stop else x[:1]
+        logits = torch.cat(list(self.over(self._judged, torch.split(own, len(x) if x.is_cuda else _JUDGED))))
+        if self.world > 1:
+            logits = joined_parts(logits, rows, len(x))
         loss = (self._losses(logits, target, smoothing=0.0) * weight).sum() / weight.sum()
         self._count(logits, target, loss, part="valid")
         return logits
@@ -220,13 +236,32 @@ class Training(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """Learn which process this is, and take its share of each batch."""
+        self.world, self.rank = self.trainer.world_size, self.global_rank
+        self.feed.share = self.rank, self.world
+        for weights in (self.average, self.best):
+            weights |= {name: value.to(self.device) for name, value in weights.items()}
+
+    def on_train_start(self) -> None:
+        """Refuse to go on where not all processes found the same state."""
+        if self.world > 1 and total([self.current_epoch], self.device) != [self.world * self.current_epoch]:
+            raise InputError(
+                "machines that see different checkpoints", wanted="one output folder that all of them share"
+            )
+
     def on_train_epoch_start(self) -> None:
         """Derive every draw of the epoch from the seed and the epoch's number."""
         self.feed.epoch = self.current_epoch
         if isinstance(self.split, Twins):
             self.split.level()  # a state that was taken up is the first twin's
-        torch.manual_seed(spread_seed(self.seed, self.current_epoch) + 2)  # dropout
+        torch.manual_seed(self._drawing(self.current_epoch) + 2)  # dropout
         self.sums = {"train": [0.0] * 3, "valid": [0.0] * 3}
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Put the learning curves of all processes together, before anybody looks at them."""
+        if self.world > 1 and batch_idx + 1 == len(self.feed):
+            self.sums["train"] = total(self.sums["train"], self.device)
 
     def on_train_epoch_end(self) -> None:
         """Write the learning curves, keep the best weights, stop when nothing gets better."""
@@ -235,15 +270,22 @@ class Training(pl.LightningModule):
         curves["learning_rate"] = float(self.trainer.optimizers[0].param_groups[0]["lr"])
         self.history.append(curves)
         for name, value in curves.items():
-            self.log(name, value)
+            self.log(name, value, sync_dist=self.world > 1)  # the same everywhere
         self._judge()
         told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in curves.items() if name != "epoch")
         _log.info("epoch %d of %d: %s", self.current_epoch + 1, self.recipe.epochs, told)
         if self.hooks.checkpoint is not None:
-            with whole_file(self.hooks.checkpoint / STATE) as partial:
-                self.trainer.save_checkpoint(partial)
+            self._keep_state(self.hooks.checkpoint / STATE)
         if self.hooks.progress is not None:
             self.hooks.progress(self.current_epoch + 1, self.recipe.epochs)
+
+    def _keep_state(self, path: Path) -> None:
+        """Write the state; the first process does, the others wait for it."""
+        if self.rank:
+            self.trainer.save_checkpoint(path)
+            return
+        with whole_file(path) as partial:
+            self.trainer.save_checkpoint(partial)
 
     def means(self) -> dict[str, float]:
         """Return loss and accuracy of the epoch so far, of training and of validation rows."""
@@ -299,72 +341,6 @@ def as_good_as_best(accuracies: Sequence[float], *, rows: int) -> bool:
     """
     highest = max(accuracies)
     return accuracies[-1] >= highest - math.sqrt(highest * (1 - highest) / rows)
-
-
-def run_training(training: Training, valid: Feed | None) -> None:
-    """Train from the start, or from the state in the checkpoint folder; the network ends with its final weights."""
-    hooks, epochs = training.hooks, training.recipe.epochs
-    state = _find_state(training)
-    done = 0 if state is None else len(state["citygrain"]["history"])
-    if state is not None and (done >= epochs or state["citygrain"]["stopped"]):
-        training.load_state_dict(state["state_dict"])
-        training.on_load_checkpoint(state)
-    else:
-        with _quiet():
-            trainer = pl.Trainer(
-                accelerator="cpu",
-                devices=1,
-                max_epochs=epochs,
-                logger=list(hooks.loggers) or False,
-                callbacks=list(hooks.callbacks),
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-                log_every_n_steps=max(1, len(training.feed)),
-                plugins=[LightningEnvironment()],
-            )
-            resume = None if state is None else hooks.checkpoint / STATE  # type: ignore[operator]  # it came from there
-            trainer.fit(training, training.feed, valid, ckpt_path=resume, weights_only=True)
-    final = training.best or training.average
-    if final:
-        training.network.load_state_dict(final)
-
-
-def _find_state(training: Training) -> dict[str, Any] | None:
-    if training.hooks.checkpoint is None:
-        return None
-    make_folder(training.hooks.checkpoint)
-    path = training.hooks.checkpoint / STATE
-    if not path.exists():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        same = state["citygrain"]["key"] == training.key
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError):
-        same = False
-    if not same:
-        _log.warning("%s is of another training or damaged: starting afresh", path)
-        return None
-    _log.info("going on after epoch %d from %s", len(state["citygrain"]["history"]), path)
-    return state
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's banners, and its advice that does not fit our feeds, from the user."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    levels = {name: logging.getLogger(name).level for name in names}
-    try:
-        for name in names:
-            logging.getLogger(name).setLevel(logging.WARNING)
-        with warnings.catch_warnings():
-            for advice in _ADVICE:
-                warnings.filterwarnings("ignore", message=advice)
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def _cosine(step: int, steps: int) -> float:

@@ -138,9 +138,14 @@ class _Kept:
 
     def __init__(self, n: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.lock = threading.Lock()
+        self._made_of = (n, shape, dtype)
         fits = n * int(np.prod(shape)) * dtype.itemsize <= _KEPT
         self.values = np.empty((n, *shape), dtype) if fits else None
         self.there = np.zeros(n, bool)
+
+    def __reduce__(self) -> tuple[type["_Kept"], tuple[int, tuple[int, ...], np.dtype[Any]]]:
+        """Another process decodes for itself."""
+        return _Kept, self._made_of
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ images do is not opened.
 
 import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -59,6 +60,10 @@ class Zip:
 
     path: Path
     archive: zipfile.ZipFile = field(repr=False, compare=False)
+
+    def __reduce__(self) -> "tuple[Callable[[Path], PatchStore], tuple[Path]]":
+        """Another process opens the zip for itself."""
+        return open_store, (self.path,)
 
     def names(self) -> list[str]:
         """Return the names of all files, with ``/`` between folders."""

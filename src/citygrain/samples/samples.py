@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -122,10 +123,15 @@ class Samples:
             raise InputError(f"features {missing} are not in the samples", wanted=f"from {', '.join(self.features)}")
         columns = [self.features.index(name) for name in features]
         if isinstance(self.x, LazyRows):
-            chosen: Any = MappedRows(self.x, lambda x: x[:, columns], len(columns))
+            chosen: Any = MappedRows(self.x, partial(_columns_of, columns=columns), len(columns))
         else:
             chosen = np.asarray(self.x[:])[:, columns]
         return replace(self, x=chosen, features=tuple(features))
+
+
+def _columns_of(x: npt.NDArray[np.float32], *, columns: list[int]) -> npt.NDArray[np.float32]:
+    """Return the chosen columns; a function with a name can be sent to another process."""
+    return x[:, columns]
 
 
 def join_samples(first: Samples, second: Samples) -> Samples:

@@ -41,6 +41,10 @@ class _SharedFile:
         self._lock = threading.Lock()
         self._file: h5py.File | None = None
 
+    def __reduce__(self) -> tuple[type["_SharedFile"], tuple[Path]]:
+        """Another process opens the file for itself."""
+        return _SharedFile, (self.path,)
+
     def dataset(self, name: str) -> h5py.Dataset:
         with self._lock:
             if self._file is None:

@@ -25,6 +25,7 @@ from citygrain.maps.predict import predict_map
 from citygrain.maps.thematic_map import ThematicMap
 from citygrain.models.card import read_card
 from citygrain.models.catalogue import load_model, make_model
+from citygrain.models.devices import ONE, Devices
 from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.store import read_samples, read_table, write_samples
@@ -38,7 +39,7 @@ from citygrain.workflows.config import RunConfig
 from citygrain.workflows.dates import join_dates, read_dates
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
 from citygrain.workflows.parts import choose_rows, few_patches, group_units, named_legend
-from citygrain.workflows.training import training_hooks
+from citygrain.workflows.training import training_hooks, wait_for
 from citygrain.workflows.units import (
     NOUNS,
     Units,
@@ -53,7 +54,10 @@ from citygrain.workflows.verdict import caveats, verdict
 
 if TYPE_CHECKING:
     from citygrain.models.board_views import Crop
+    from citygrain.models.classifier import Classifier
+    from citygrain.models.tensorboard import Board
     from citygrain.report.html import RunRecord
+    from citygrain.samples.samples import Samples
 
 __all__ = ["STEPS", "run_city_map", "run_record"]
 
@@ -70,6 +74,7 @@ def run_city_map(
     truth: Path | None = None,
     observer: Observer | None = None,
     progress: Progress | None = None,
+    devices: Devices | None = None,
 ) -> Manifest:
     """Do the whole job, or what is left of it.
 
@@ -89,6 +94,9 @@ def run_city_map(
         Told when a step starts, is reused, or ends.
     progress : callable, optional
         Called with (done, total) within long steps.
+    devices : Devices, optional
+        Where a network trains; as the configuration says, if not given. Where there are several machines, those after
+        the first only help it to train; they must share `folder`.
 
     Returns
     -------
@@ -100,8 +108,14 @@ def run_city_map(
     CitygrainError
         If the input cannot be used or the output cannot be written; finished steps stay finished.
     """
+    compute = config.compute
+    devices = devices or Devices(compute.devices, compute.nodes, compute.strategy)
+    devices.check(config.model.name)
     make_folder(folder)
-    job = _Job(config, folder, redo, truth, observer, progress)
+    job = _Job(config, folder, redo, truth, observer, progress, devices)
+    if not devices.leads:
+        job.help()
+        return job.manifest
     work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
     for name, step in zip(STEPS, work, strict=True):
         step()
@@ -133,6 +147,7 @@ class _Job:
     truth: Path | None
     observer: Observer | None
     progress: Progress | None
+    devices: Devices = ONE
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -172,7 +187,9 @@ class _Job:
 
     @property
     def _train_ingredients(self) -> dict[str, Any]:
-        return {"samples": self._sample_ingredients, "model": self.config.model.model_dump()}
+        c, world = self.config, self.devices.world
+        several = {"devices": world} if world > 1 else {}  # the same but for rounding and draws
+        return {"samples": self._sample_ingredients, "model": c.model.model_dump(), **several}
 
     # What the steps need in memory.
 
@@ -267,31 +284,39 @@ class _Job:
         )
 
     def train(self) -> None:
-        c = self.config.model
-
         def work() -> None:
-            samples = read_samples(self.folder / "samples.h5")
-            role = read_table(self.folder / "samples.h5")["role"][samples.unit]
-            board = make_board(
-                self.folder / FOLDER, c.name, samples, self._board, crop=lambda: self._crop(samples.legend)
-            )
-            model = make_model(
-                c.name,
-                recipe=c.recipe,
-                epochs=c.epochs,
-                options=c.options,
-                seed=self.config.seed,
-                preparation=preparation(self.config, self.features, self.units),
-                units=str(self.features.attrs["units"]),
-                hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint", board),
-            )
-            valid = samples[role == 2] if (role == 2).any() else None
-            model.fit(samples[role == 1], valid)
+            model, board, train, valid = self._fitted()
             model.save(self.folder / "model")
-            finish_board(board, model, samples[role == 1], valid)
+            finish_board(board, model, train, valid)
             shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
 
         self.manifest.step("train", self._train_ingredients, ["model"], work, needs=[lambda: self.features])
+
+    def help(self) -> None:
+        """Help the first machine to train, unless that was done; write nothing."""
+        if not self.manifest.done("train", self._train_ingredients, ["model"]):
+            wait_for(lambda: self.manifest.done("samples", self._sample_ingredients, ["samples.h5"]), "its samples")
+            self._fitted()
+
+    def _fitted(self) -> "tuple[Classifier, Board | None, Samples, Samples | None]":
+        """Train the model; return it with what looked on and what it was fitted on."""
+        c = self.config.model
+        samples = read_samples(self.folder / "samples.h5")
+        role = read_table(self.folder / "samples.h5")["role"][samples.unit]
+        board = make_board(self.folder / FOLDER, c.name, samples, self._board, crop=lambda: self._crop(samples.legend))
+        model = make_model(
+            c.name,
+            recipe=c.recipe,
+            epochs=c.epochs,
+            options=c.options,
+            seed=self.config.seed,
+            preparation=preparation(self.config, self.features, self.units),
+            units=str(self.features.attrs["units"]),
+            hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint", board, devices=self.devices),
+            devices=self.devices,
+        )
+        train, valid = samples[role == 1], samples[role == 2] if (role == 2).any() else None
+        return model.fit(train, valid), board, train, valid
 
     def map(self) -> None:
         def work() -> None:

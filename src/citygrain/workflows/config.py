@@ -16,6 +16,7 @@ from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
 
 __all__ = [
+    "ComputeConfig",
     "FeaturesConfig",
     "ModelConfig",
     "ProjectorConfig",
@@ -134,6 +135,14 @@ class ProjectorConfig(_Section):
     points: int | None = Field(None, ge=2, le=5000)
 
 
+class ComputeConfig(_Section):
+    """What a network trains on: devices (GPUs, else processes) of each machine, and machines."""
+
+    devices: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1)
+    strategy: Literal["auto", "ddp"] = "auto"
+
+
 class RunConfig(_Section):
     """A whole run; `tensorboard` says whether the training of a network is logged for TensorBoard."""
 
@@ -147,6 +156,7 @@ class RunConfig(_Section):
     seed: int = Field(0, ge=0)
     tensorboard: bool = True
     projector: ProjectorConfig = ProjectorConfig()
+    compute: ComputeConfig = ComputeConfig()
 
 
 def read_config(path: Path, variables: Mapping[str, str]) -> RunConfig:
@@ -204,7 +214,7 @@ def parse_config(
     Traceback (most recent call last):
     ...
     citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
-segments, samples, model, seed, tensorboard, projector; did you mean reference?
+segments, samples, model, seed, tensorboard, projector, compute; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)

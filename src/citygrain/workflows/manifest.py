@@ -115,7 +115,7 @@ class Manifest:
         needs : sequence of callable
             Called before `work`, and only then: what it needs in memory, each of them timed on its own.
         """
-        mark = fingerprint([name, ingredients, self.head["versions"]])
+        mark = self._mark(name, ingredients)
         if self._intact(name, mark, outputs):
             self.steps[name] = self._before[name] | {"reused": True}
             self._tell(name, "reused")
@@ -127,6 +127,17 @@ class Manifest:
             hashes = {output: hash_file(self.folder / output) for output in outputs}
             self.steps[name] |= {"fingerprint": mark, "outputs": hashes}
         self.write()
+
+    def done(self, name: str, ingredients: Any, outputs: Sequence[str]) -> bool:
+        """Return whether a step was done with these ingredients, by this process or, since it began, by another.
+
+        Parameters
+        ----------
+        name, ingredients, outputs
+            As for `step`.
+        """
+        self._before = self._read()
+        return self._intact(name, self._mark(name, ingredients), outputs)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -148,6 +159,9 @@ class Manifest:
         """Return the steps of this run in order: name, seconds, peak_mb, reused."""
         keys = ("seconds", "peak_mb", "reused")
         return [{"name": name, **{key: step[key] for key in keys}} for name, step in self.steps.items()]
+
+    def _mark(self, name: str, ingredients: Any) -> str:
+        return fingerprint([name, ingredients, self.head["versions"]])
 
     def _tell(self, name: str, state: str) -> None:
         log.debug("%s: %s", name, state)

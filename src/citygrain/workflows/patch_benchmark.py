@@ -6,9 +6,11 @@ goes on, and one that is asked for one more model trains that one only.
 
 import csv
 import io
+import itertools
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +23,7 @@ from citygrain.errors import InputError
 from citygrain.files import make_folder, write_text
 from citygrain.models.catalogue import MODELS, ModelName, make_model
 from citygrain.models.classifier import Classifier
+from citygrain.models.devices import ONE, Devices
 from citygrain.models.shelf import find_model, published_models
 from citygrain.samples.samples import Samples
 from citygrain.tiles import Progress
@@ -118,6 +121,8 @@ class BenchmarkPlan:
         Where published models are kept; the user's cache folder, if not given.
     board : BoardChoice
         What is logged of each training for TensorBoard, in ``tensorboard`` within the output folder.
+    devices : Devices
+        Where networks train. Where there are several machines, those after the first only help it to train.
     """
 
     source: PatchSource
@@ -132,6 +137,7 @@ class BenchmarkPlan:
     seed: int = 0
     cache: Path | None = None
     board: BoardChoice = BoardChoice()  # noqa: RUF009 - frozen
+    devices: Devices = ONE
 
     @classmethod
     def of(cls, path: Path | str, models: str, *, recipe: str = "default", **options: Any) -> "BenchmarkPlan":
@@ -171,8 +177,10 @@ class BenchmarkPlan:
     def make(self, model: Contender, **others: Any) -> Classifier:
         """Return a classifier for `model`, not trained yet; `others` go to `make_model`."""
         name = cast(ModelName, model.name)
-        options = self.settings_of(model)
-        return make_model(name, recipe=model.recipe, epochs=self.epochs, options=options, seed=self.seed, **others)
+        options, devices = self.settings_of(model), ONE if name == "forest" else self.devices
+        return make_model(
+            name, recipe=model.recipe, epochs=self.epochs, options=options, seed=self.seed, devices=devices, **others
+        )
 
     def settings_of(self, model: Contender) -> dict[str, object]:
         """Return the settings that concern `model`: a forest has no recipe, a trained model had its own."""
@@ -216,7 +224,7 @@ def run_benchmark(
     Returns
     -------
     dict
-        The content of ``table.json``.
+        The content of ``table.json``; nothing on a machine that only helped.
 
     Raises
     ------
@@ -258,11 +266,23 @@ class _Bench:
         splits, remarks = make_splits(
             self.samples, plan.split, given=given, folds=plan.folds, grouped=plan.grouped, seed=plan.seed
         )
+        if not plan.devices.leads:
+            self._help(splits)
+            return {}
         entries = [self._entry(model, split) for split in splits for model in plan.models]
         facts = _facts(self.samples, plan.source)
         return write_tables(
             self.folder, entries, splits, remarks=remarks, facts=facts, manifest=self.manifest, kind=self.kind
         )
+
+    def _help(self, splits: Sequence[Split]) -> None:
+        """Help the first machine with what it trains, and write nothing."""
+        for split, model in itertools.product(splits, self.plan.models):
+            for number, part in enumerate(split.parts):
+                name, ingredients, place = self._step(model, split, number)
+                trains = not model.trained and model.name != "forest"
+                if trains and not self.manifest.done(name, ingredients, [place.as_posix()]):
+                    self._trained(model, part, _checkpoint(self.folder / place), self.folder)
 
     def _entry(self, model: Contender, split: Split) -> Entry:
         places = [self._part(model, split, number) for number in range(len(split.parts))]
@@ -281,7 +301,14 @@ class _Bench:
 
     def _part(self, model: Contender, split: Split, number: int) -> Path:
         """Train and score a model on one part of a split, unless that was done."""
+        name, ingredients, place = self._step(model, split, number)
         part = split.parts[number]
+        self.manifest.step(name, ingredients, [place.as_posix()], lambda: self._work(model, part, self.folder / place))
+        return self.folder / place
+
+    def _step(self, model: Contender, split: Split, number: int) -> tuple[str, dict[str, Any], Path]:
+        """Return name, ingredients and folder of what is done for one part of a split."""
+        part, world = split.parts[number], self.plan.devices.world
         fold = f" {number + 1}" if len(split.parts) > 1 else ""
         place = Path(split.name) / model.slug / (f"fold{number + 1}" if fold else "whole")
         ingredients = {
@@ -293,12 +320,12 @@ class _Bench:
             "settings": self.plan.settings_of(model),
             "seed": self.plan.seed,
         }
-        name = f"{model.label} {split.name}{fold}"
-        self.manifest.step(name, ingredients, [place.as_posix()], lambda: self._work(model, part, self.folder / place))
-        return self.folder / place
+        if world > 1 and not model.trained and model.name != "forest":
+            ingredients["devices"] = world  # the same but for rounding and draws
+        return f"{model.label} {split.name}{fold}", ingredients, place
 
     def _work(self, model: Contender, part: Part, place: Path) -> None:
-        checkpoint = place.with_name(f".{place.name}.checkpoint")  # outlives a kill, unlike what is half-written
+        checkpoint = _checkpoint(place)
         shutil.rmtree(place, ignore_errors=True)
         start = time.perf_counter()
         classifier = self._trained(model, part, checkpoint, self.folder / FOLDER / place.relative_to(self.folder))
@@ -334,11 +361,16 @@ class _Bench:
             model,
             units=self.plan.source.units(train.features),
             preparation=how_read(self.plan.source, train),
-            hooks=training_hooks(name, self.progress, checkpoint, board),
+            hooks=training_hooks(name, self.progress, checkpoint, board, devices=self.plan.devices),
         )
         classifier.fit(train, valid)
-        finish_board(board, classifier, train, valid)
+        if self.plan.devices.leads:
+            finish_board(board, classifier, train, valid)
         return classifier
+
+
+def _checkpoint(place: Path) -> Path:
+    return place.with_name(f".{place.name}.checkpoint")  # outlives a kill, unlike what is half-written
 
 
 def write_predictions(path: Path, test: Samples, mapped: npt.NDArray[np.uint8]) -> None:

@@ -18,6 +18,7 @@ from citygrain.legend import LCZ
 from citygrain.models.card import ModelCard
 from citygrain.models.catalogue import ModelName, make_model
 from citygrain.models.classifier import Classifier
+from citygrain.models.devices import ONE, Devices
 from citygrain.samples.folds import split_at_random, split_groups
 from citygrain.samples.samples import Samples
 from citygrain.sensors import SAR_FEATURES, SENTINEL2
@@ -48,6 +49,7 @@ def train_patches(
     seed: int = 0,
     progress: Progress | None = None,
     board: BoardChoice = BoardChoice(),  # noqa: B008 - frozen
+    devices: Devices = ONE,
 ) -> ModelCard:
     """Train a model on patches and save it; an interrupted training of a network goes on from its last epoch.
 
@@ -68,6 +70,8 @@ def train_patches(
         Called with (epochs done, epochs).
     board : BoardChoice
         What is logged for TensorBoard, in ``tensorboard`` within `folder`.
+    devices : Devices
+        Where a network trains. Where there are several machines, the first of them alone writes.
 
     Raises
     ------
@@ -95,10 +99,14 @@ def train_patches(
         seed=seed,
         units=source.units(samples.features),
         preparation=how_read(source, samples),
-        hooks=training_hooks(model, progress, checkpoint, log),
+        hooks=training_hooks(model, progress, checkpoint, log, devices=devices),
+        devices=devices,
     )
     make_folder(folder)  # nothing is left where something above was refused
-    classifier.fit(train, judges).save(folder)
+    classifier.fit(train, judges)
+    if not devices.leads:
+        return classifier.card
+    classifier.save(folder)
     finish_board(log, classifier, train, judges)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return classifier.card

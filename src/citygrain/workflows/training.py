@@ -1,24 +1,72 @@
 """What looks on while a model trains: progress, TensorBoard, and checkpoints that an interrupted training uses."""
 
+import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from citygrain.errors import InputError
 from citygrain.models.catalogue import ModelName
+from citygrain.models.devices import ONE, Devices
 from citygrain.tiles import Progress
 
 if TYPE_CHECKING:
     from citygrain.models.tensorboard import Board
     from citygrain.models.training import Hooks
 
-__all__ = ["training_hooks"]
+log = logging.getLogger(__name__)
+
+__all__ = ["training_hooks", "wait_for"]
+
+_PATIENCE = 3600.0
+"""Seconds that a machine waits for what the first one does alone."""
 
 
 def training_hooks(
-    model: ModelName, progress: Progress | None, checkpoint: Path | None, board: "Board | None" = None
+    model: ModelName,
+    progress: Progress | None,
+    checkpoint: Path | None,
+    board: "Board | None" = None,
+    *,
+    devices: Devices = ONE,
 ) -> "Hooks | None":
-    """Return what looks on while a network trains; None for a forest, which needs no PyTorch."""
+    """Return what looks on while a network trains; None for a forest, which needs no PyTorch.
+
+    Where several machines train, it is the first of them that is looked on.
+    """
     if model == "forest":
         return None
     from citygrain.models.training import Hooks  # noqa: PLC0415 - PyTorch only for a network
 
+    if not devices.leads:
+        return Hooks(checkpoint=checkpoint)
     return Hooks(progress=progress, checkpoint=checkpoint, callbacks=[board] if board is not None else [])
+
+
+def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = _PATIENCE) -> None:
+    """Wait until the first of several machines has done what it does alone.
+
+    Parameters
+    ----------
+    ready : callable
+        Whether it is there.
+    what : str
+        How a message calls it.
+    seconds : float
+        How long to wait at most.
+
+    Raises
+    ------
+    InputError
+        If it does not come.
+    """
+    log.info("waiting for the first machine: %s", what)
+    start = time.monotonic()
+    while not ready():
+        if time.monotonic() - start > seconds:
+            raise InputError(
+                f"nothing of the first machine ({what}) after {seconds:.0f} seconds",
+                wanted="the same command on each machine, and an output folder that all of them share",
+            )
+        time.sleep(min(1.0, seconds / 10))

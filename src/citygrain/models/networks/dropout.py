@@ -29,7 +29,7 @@ class SeededDropout(nn.Module):
         """Drop values of x, of any shape."""
         if not self.training or self.share == 0:
             return x
-        kept = torch.empty_like(x).bernoulli_(1 - self.share, generator=self.source)
+        kept = torch.empty_like(x, device="cpu").bernoulli_(1 - self.share, generator=self.source).to(x.device)
         return x * kept.div_(1 - self.share)
 
 
