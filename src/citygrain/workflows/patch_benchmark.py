@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from citygrain.accuracy.assess import assess
 from citygrain.errors import InputError
 from citygrain.files import make_folder, write_text
 from citygrain.models.catalogue import MODELS, ModelName, make_model
@@ -24,7 +25,7 @@ from citygrain.models.classifier import Classifier
 from citygrain.models.shelf import find_model, published_models
 from citygrain.samples.samples import Samples
 from citygrain.tiles import Progress
-from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, run_text
+from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, run_text
 from citygrain.workflows.manifest import Manifest, Observer, fingerprint, versions
 from citygrain.workflows.patch_scores import score_rows
 from citygrain.workflows.patch_source import PatchSource, content_mark
@@ -301,7 +302,7 @@ class _Bench:
         checkpoint = place.with_name(f".{place.name}.checkpoint")  # outlives a kill, unlike what is half-written
         shutil.rmtree(place, ignore_errors=True)
         start = time.perf_counter()
-        classifier = self._trained(model, part, checkpoint, self.folder / FOLDER / place.relative_to(self.folder))
+        classifier = self._trained(model, part, checkpoint, self._log(place))
         trained = time.perf_counter()
         units = self.plan.source.units(part.test.features)
         mapped = classifier.predict(fitting_samples(classifier.card, part.test, units).x)
@@ -318,7 +319,14 @@ class _Bench:
         }
         write_predictions(place / "predictions.csv", part.test, mapped)
         write_text(place / "run.json", json.dumps(run, indent=1) + "\n")
+        if not model.trained and model.name != "forest":
+            known = part.test.y > 0
+            scores = assess(part.test.y[known], mapped[known], part.test.legend).to_dict()
+            log_test_scores(self._log(place), self.plan.board, scores)
         shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _log(self, place: Path) -> Path:
+        return self.folder / FOLDER / place.relative_to(self.folder)
 
     def _trained(self, model: Contender, part: Part, checkpoint: Path, log: Path) -> Classifier:
         if model.trained:
