@@ -194,7 +194,7 @@ def test_what_is_dear_is_left_out_where_it_costs_too_much(tmp_path: Path, monkey
     monkeypatch.setattr("citygrain.models.tensorboard._SHARES", {"steps": 0.0, "epochs": 0.0, "views": 0.0})
     trained(tmp_path, epochs=3, points=50)
     log = read_log(tmp_path)
-    assert [entry.step for entry in log.run.Images("confusion of validation")] == [1]
+    assert [entry.step for entry in log.run.Images("confusion of validation")] == [1, 3]
     assert list(log.epochs("macro F1 of validation")) == [1, 2, 3]
 
 

@@ -205,6 +205,8 @@ def test_a_training_killed_after_an_epoch_ends_in_the_same_files(world: Path, tm
     assert whole.epochs("loss/train") == killed_.epochs("loss/train")  # the log went on, too
     assert whole.steps("step/loss").keys() == killed_.steps("step/loss").keys()
     assert "map" in whole.tags("images")
+    judged = json.loads((tmp_path / "whole/assessment.json").read_text())["superpixel"]
+    assert whole.run.Scalars("test/kappa")[0].value == pytest.approx(judged["kappa"])
 
 
 @pytest.mark.slow

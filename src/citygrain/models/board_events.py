@@ -6,7 +6,7 @@ no longer count; TensorBoard then shows one line. Files are flushed after each e
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from torch.utils.tensorboard import summary as untyped
 
 from citygrain.errors import OutputError
 
-__all__ = ["EventLog", "clear_events", "tag_of"]
+__all__ = ["EVENTS", "EventLog", "clear_events", "tag_of"]
+
+EVENTS = "events.out.tfevents.*"
+"""Pattern of the names of event files."""
 
 summary: Any = untyped
 _BINS = 48
@@ -38,6 +41,8 @@ class EventLog:
         Made if it is not there.
     goes_on_from : int or None
         Entries of earlier files from this step on no longer count.
+    suffix : str
+        How the file's name ends.
 
     Raises
     ------
@@ -51,10 +56,10 @@ class EventLog:
     >>> log.close()
     """
 
-    def __init__(self, folder: Path, *, goes_on_from: int | None = None) -> None:
+    def __init__(self, folder: Path, *, goes_on_from: int | None = None, suffix: str = "") -> None:
         self.folder = folder
         try:
-            self._file = EventFileWriter(str(folder), max_queue_size=_QUEUE, flush_secs=_FLUSH_SECONDS)
+            self._file = EventFileWriter(str(folder), _QUEUE, _FLUSH_SECONDS, filename_suffix=suffix)
         except OSError as error:
             came = f"folder {folder} cannot be written: {error.strerror or error}"
             raise OutputError(came, wanted="a writable folder", mend="or train without TensorBoard") from error
@@ -106,11 +111,10 @@ class EventLog:
         lines = {group: {chart: ["Multiline", tags] for chart, tags in part.items()} for group, part in charts.items()}
         self._summary(summary.custom_scalars(lines), 0)
 
-    def settings(self, settings: Mapping[str, float | str], scores: Mapping[str, float]) -> None:
-        """Write hyper-parameters and the final scores that they led to."""
-        for part in summary.hparams(dict(settings), dict(scores)):
-            self._summary(part, 0)
-        self.scalars(scores, step=0)
+    def summaries(self, content: Iterable[Any], *, step: int = 0) -> None:
+        """Write summaries as they are, such as those of `citygrain.models.board_settings.settings_page`."""
+        for part in content:
+            self._summary(part, step)
 
     def graph(self, graph: Any) -> None:
         """Write a graph (``GraphDef``), as `citygrain.models.board_graph.graph_of` makes it."""
@@ -143,9 +147,9 @@ def tag_of(group: str, name: str) -> str:
     return f"{group}/{' '.join(name.replace('/', '-').split())}"
 
 
-def clear_events(folder: Path) -> None:
-    """Remove the event files of an earlier training from a folder; nothing else is touched."""
-    for path in folder.glob("events.out.tfevents.*"):
+def clear_events(folder: Path, *, suffix: str = "") -> None:
+    """Remove event files (those of an earlier training) from a folder: all, or those whose names end in `suffix`."""
+    for path in folder.glob(f"{EVENTS}{suffix}"):
         path.unlink(missing_ok=True)
 
 

@@ -21,6 +21,7 @@ __all__ = ["Sprite", "clear_points", "sprite_sheet", "write_points"]
 CONFIG = "projector_config.pbtxt"
 _FOLDER = "projector"
 _LARGEST = 48  # pixels of a small picture's side
+_FRAME = 3  # pixels
 _SHEET = 8192  # pixels of the largest sheet that browsers draw
 
 
@@ -91,8 +92,17 @@ def clear_points(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sprite_sheet(pictures: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int]:
-    """Put pictures (n, h, w, 3) on one square sheet, row by row, thinned to what a browser draws.
+def sprite_sheet(
+    pictures: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8] | None = None
+) -> tuple[npt.NDArray[np.uint8], int]:
+    """Put pictures on one square sheet, row by row, thinned to what a browser draws.
+
+    Parameters
+    ----------
+    pictures : ndarray of uint8, (n, h, w, 3)
+        The pictures.
+    colors : ndarray of uint8, (n, 3), optional
+        Colour of a frame around each: TensorBoard has colours of its own, and legends that prescribe theirs.
 
     Returns
     -------
@@ -108,8 +118,13 @@ def sprite_sheet(pictures: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8]
     ((24, 24, 3), 8)
     """
     across = int(np.ceil(np.sqrt(len(pictures))))
-    step = -(-pictures.shape[1] // min(_LARGEST, _SHEET // across))
+    step = -(-pictures.shape[1] // min(_LARGEST, _SHEET // across - 2 * _FRAME))
     small = pictures[:, ::step, ::step]
+    if colors is not None:
+        wide = (len(small), small.shape[1] + 2 * _FRAME, small.shape[2] + 2 * _FRAME, 3)
+        framed = np.broadcast_to(colors[:, None, None], wide).copy()
+        framed[:, _FRAME:-_FRAME, _FRAME:-_FRAME] = small
+        small = framed
     side = small.shape[1]
     sheet = np.full((across * across, side, side, 3), 255, np.uint8)
     sheet[: len(small)] = small

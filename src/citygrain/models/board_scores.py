@@ -79,6 +79,7 @@ def settings_of(card: ModelCard, rows: int) -> dict[str, float | str]:
     """Return the hyper-parameters of a training, by name."""
     told: dict[str, Any] = {"network": card.network, "seed": card.seed, "rows": rows, **card.recipe}
     told |= {"features": len(card.features), "parameters": card.parameters}
+    told["learning rate"] = told.pop("rate", "none")
     return {
         name.replace("_", " "): value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
         for name, value in told.items()

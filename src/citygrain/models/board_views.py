@@ -17,7 +17,7 @@ from citygrain.models.card import ModelCard
 from citygrain.models.normalisation import Normalisation
 from citygrain.samples.samples import Samples
 
-__all__ = ["Crop", "Pictures", "Tile", "given_patches", "read_patches", "sprites_of", "wrong_patches"]
+__all__ = ["Crop", "Pictures", "Tile", "class_colors", "given_patches", "read_patches", "sprites_of", "wrong_patches"]
 
 _SHOWN = 32
 _SHOWN_OFTEN = 16
@@ -120,6 +120,12 @@ def wrong_patches(
 def sprites_of(points: Points, bands: Sequence[str], pictures: Pictures) -> Picture:
     """Return a picture of each point, (n, h, w, 3)."""
     return pictures.colours(_channels(points.samples.x, points.samples.features, bands))
+
+
+def class_colors(samples: Samples) -> npt.NDArray[np.uint8]:
+    """Return the legend's colour of each row's class, (n, 3)."""
+    colors = np.array([c.rgb for c in samples.legend], np.uint8)
+    return colors[samples.legend.columns(samples.y)]
 
 
 def _channels(values: Any, features: Sequence[str], bands: Sequence[str]) -> Values:

@@ -23,7 +23,16 @@ from citygrain.models.board_graph import graph_of
 from citygrain.models.board_points import Points, choose_points, look_at, pixel_tables
 from citygrain.models.board_projector import Sprite, clear_points, sprite_sheet, write_points
 from citygrain.models.board_scores import confusion_matrix, f1_scores, final_scores, point_columns, settings_of
-from citygrain.models.board_views import Crop, Pictures, given_patches, read_patches, sprites_of, wrong_patches
+from citygrain.models.board_settings import settings_page
+from citygrain.models.board_views import (
+    Crop,
+    Pictures,
+    class_colors,
+    given_patches,
+    read_patches,
+    sprites_of,
+    wrong_patches,
+)
 from citygrain.models.card import ModelCard
 from citygrain.models.classifier import spread_columns
 from citygrain.models.feed import Batch, Feed
@@ -150,7 +159,7 @@ class Board(pl.Callback):
         epoch, epochs = int(trainer.current_epoch) + 1, int(pl_module.recipe.epochs)
         valid: Feed | None = trainer.val_dataloaders if self._logits else None
         with self._spending("epochs"):
-            rich = epoch == 1 or self._affords("epochs")
+            rich = epoch in (1, epochs) or self._affords("epochs")
             self._logs[""].scalars(self._numbers(trainer, pl_module), step=epoch)
             if valid is not None:
                 self._judge(valid, pl_module.card, epoch, rich=rich)
@@ -194,7 +203,9 @@ class Board(pl.Callback):
             if wrong is not None:
                 self._logs[""].picture("patches/wrong, surest first", wrong, step=epoch + 1)
         self._logs[""].text("model card", card.to_json(), step=epoch)
-        self._logs[""].settings(settings_of(card, len(train)), self._final(card, valid))
+        final = self._final(card, valid)
+        self._logs[""].summaries(settings_page(settings_of(card, len(train)), list(final)))
+        self._logs[""].scalars(final, step=0)
         self.close()
 
     def close(self) -> None:
@@ -292,7 +303,7 @@ class Board(pl.Callback):
         seen = look_at(network, points.samples.x, card)
         metadata = point_columns(points, seen.probabilities)
         if self._sprite is None and bands:
-            sheet, side = sprite_sheet(sprites_of(points, *self._drawn))
+            sheet, side = sprite_sheet(sprites_of(points, *self._drawn), class_colors(points.samples))
             self._sprite = Sprite(self.plan.pictures.png(sheet), side)
         for table, values in pixel_tables(points.samples.x, card, bands).items():
             write_points(folder, table, values, metadata=metadata, sprite=self._sprite)

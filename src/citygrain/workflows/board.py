@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from citygrain.models.board_views import Crop
     from citygrain.models.tensorboard import Board
 
-__all__ = ["FOLDER", "BoardChoice", "finish_board", "make_board", "map_crop", "run_text"]
+__all__ = ["FOLDER", "BoardChoice", "finish_board", "log_test_scores", "make_board", "map_crop", "run_text"]
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,28 @@ def finish_board(board: "Board | None", model: Classifier, train: Samples, valid
 
     if board is not None and isinstance(model, NeuralClassifier):
         board.finish(model, train, valid)
+
+
+def log_test_scores(folder: Path, choice: BoardChoice, figures: Mapping[str, Any]) -> None:
+    """Add to the log in `folder`, where there is one, how its model does on rows that neither trained nor chose it.
+
+    The page of hyper-parameters shows them beside the scores of validation. Nothing reads them back: a model is chosen
+    before they are known.
+
+    Parameters
+    ----------
+    folder : Path
+        The log of a finished training.
+    choice : BoardChoice
+        What the user chose.
+    figures : mapping
+        As `citygrain.accuracy.assess.Assessment.to_dict` gives them.
+    """
+    if not choice.wanted or not folder.is_dir():
+        return
+    from citygrain.models.board_settings import add_test_scores  # noqa: PLC0415 - PyTorch only for a network
+
+    add_test_scores(folder, figures)
 
 
 def map_crop(features: xr.DataArray, units: Units, legend: Legend) -> "Crop":

@@ -34,7 +34,7 @@ from citygrain.scene.write import write_cog
 from citygrain.segments.slic import superpixels
 from citygrain.tessellation import Pixels
 from citygrain.tiles import Progress
-from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, map_crop, run_text
+from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.dates import join_dates, read_dates
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
@@ -338,6 +338,8 @@ class _Job:
             write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
             test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], city.legend)
             write_text(self.folder / "confusion.csv", test.to_csv())
+            if self.config.model.name != "forest":
+                log_test_scores(self.folder / FOLDER, self._board, test.to_dict())
 
         truth = self.manifest.head["inputs"].get(str(self.truth))
         ingredients = {"map": self._train_ingredients, "truth": truth}

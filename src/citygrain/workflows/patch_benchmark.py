@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from citygrain.accuracy.assess import assess
 from citygrain.errors import InputError
 from citygrain.files import make_folder, write_text
 from citygrain.models.catalogue import MODELS, ModelName, make_model
@@ -27,7 +28,7 @@ from citygrain.models.devices import ONE, Devices
 from citygrain.models.shelf import find_model, published_models
 from citygrain.samples.samples import Samples
 from citygrain.tiles import Progress
-from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, make_board, run_text
+from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, run_text
 from citygrain.workflows.manifest import Manifest, Observer, fingerprint, versions
 from citygrain.workflows.patch_scores import score_rows
 from citygrain.workflows.patch_source import PatchSource, content_mark
@@ -328,7 +329,7 @@ class _Bench:
         checkpoint = _checkpoint(place)
         shutil.rmtree(place, ignore_errors=True)
         start = time.perf_counter()
-        classifier = self._trained(model, part, checkpoint, self.folder / FOLDER / place.relative_to(self.folder))
+        classifier = self._trained(model, part, checkpoint, self._log(place))
         trained = time.perf_counter()
         units = self.plan.source.units(part.test.features)
         mapped = classifier.predict(fitting_samples(classifier.card, part.test, units).x)
@@ -345,7 +346,14 @@ class _Bench:
         }
         write_predictions(place / "predictions.csv", part.test, mapped)
         write_text(place / "run.json", json.dumps(run, indent=1) + "\n")
+        if not model.trained and model.name != "forest":
+            known = part.test.y > 0
+            scores = assess(part.test.y[known], mapped[known], part.test.legend).to_dict()
+            log_test_scores(self._log(place), self.plan.board, scores)
         shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _log(self, place: Path) -> Path:
+        return self.folder / FOLDER / place.relative_to(self.folder)
 
     def _trained(self, model: Contender, part: Part, checkpoint: Path, log: Path) -> Classifier:
         if model.trained:
