@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-__all__ = ["Row", "Run", "Turns", "beside", "citygrain", "command_line", "data", "seconds", "turns", "within"]
+__all__ = ["Row", "Run", "Turns", "beside", "citygrain", "command_line", "data", "seconds", "turns", "watched", "within", "yardstick"]
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "runs/bench"
@@ -152,13 +152,19 @@ class Run:
 
 def citygrain(*words: object, cwd: Path, env: Mapping[str, str] | None = None) -> Run:
     """Run a command of ours in a process of its own, and watch it."""
-    program = "from citygrain.cli import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, **_source(), **(env or {})},
-        stdout=subprocess.DEVNULL,
-    ) as process:
+    return watched(["-c", "from citygrain.cli import main; main()", *words], cwd=cwd, env=env)
+
+
+def watched(words: Sequence[object], *, cwd: Path, env: Mapping[str, str] | None = None) -> Run:
+    """Run this Python with `words` as its arguments, and watch the process and its children.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not end with 0.
+    """
+    command, there = [sys.executable, *map(str, words)], {**os.environ, **_source(), **(env or {})}
+    with subprocess.Popen(command, cwd=cwd, env=there, stdout=subprocess.DEVNULL) as process:
         start = time.perf_counter()
         watch = _Watch(process.pid)
         _, status, used = os.wait4(process.pid, 0)
@@ -166,7 +172,7 @@ def citygrain(*words: object, cwd: Path, env: Mapping[str, str] | None = None) -
         process.returncode = os.waitstatus_to_exitcode(status)
         peak = max(watch.stop(), used.ru_maxrss * 1024)
     if process.returncode:
-        raise RuntimeError(f"citygrain {' '.join(map(str, words))} ended with {process.returncode}")
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     return Run(wall, used.ru_utime + used.ru_stime, peak / GB)
 
 
