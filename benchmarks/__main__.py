@@ -1,18 +1,64 @@
-"""Run every benchmark and write the figures to ``benchmarks/results.json``."""
+"""Run the benchmarks, print one table, write ``benchmarks/results.json``, and sound the alarm at a loss.
 
-import json
+    python -m benchmarks [--quick] [--update] [NAME ...]
+
+Ends with 1 if a ratio fell more than 25 % below the accepted one. ``--update`` accepts the new ratios. ``--quick`` runs
+everything in small, to see that it runs: nothing is written or compared.
+"""
+
+import argparse
+import importlib
+import os
+import sys
 from pathlib import Path
 
-from benchmarks import board_cost, grid_map, prediction, sampling, slic, so2sat_reading, whole_run
+from benchmarks.frame import Row
+from benchmarks.peers import Missing
+from benchmarks.table import losses, merged, read_results, show, write_results
+
+NAMES = (
+    "slic", "slic_opencv", "sampling", "label_map", "training", "prediction", "training_loop", "board_cost", "forest", "whole_run",
+    "tile", "scaling", "cluster", "grid_map", "so2sat_reading",
+)  # fmt: skip
+"""The modules, each with a ``main(quick=False)`` that returns rows."""
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def run(names: list[str], *, quick: bool) -> list[Row]:
+    """Run the benchmarks named, telling which; one whose peers or data are not there is left out, saying so."""
+    rows: list[Row] = []
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            rows += importlib.import_module(f"benchmarks.{name}").main(quick=quick)
+        except Missing as missing:
+            print(f"{name}: left out, {missing}", file=sys.stderr)
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all of {', '.join(NAMES)} if none is given")
+    parser.add_argument("--quick", action="store_true", help="in small: does everything run?")
+    parser.add_argument("--update", action="store_true", help="accept the ratios of this run")
+    chosen = parser.parse_args(arguments)
+    strange = set(chosen.names) - set(NAMES)
+    if strange:
+        parser.error(f"no benchmark {', '.join(sorted(strange))}; there are {', '.join(NAMES)}")
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"the machine is busy (load {load:.1f}): ratios of wall time will be wrong", file=sys.stderr)
+    rows = run(chosen.names or list(NAMES), quick=chosen.quick)
+    print(show(rows))
+    if chosen.quick:
+        return 0
+    earlier = read_results(RESULTS)
+    lost = [] if chosen.update else losses(rows, earlier)
+    write_results(RESULTS, merged(rows, earlier, update=chosen.update))
+    print(*lost, sep="\n", end="\n" if lost else "")
+    return 1 if lost else 0
+
 
 if __name__ == "__main__":
-    results = {
-        "slic": slic.main(),
-        "sampling": sampling.main(),
-        "so2sat_reading": so2sat_reading.main(),
-        "whole_run": whole_run.main(),
-        "prediction": prediction.main(),
-        "grid_map": grid_map.main(),
-        "board_cost": board_cost.main(),
-    }
-    Path("benchmarks/results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    sys.exit(main())

@@ -1,34 +1,61 @@
 """An epoch of So2Sat LCZ42: shuffled, as float32 and channels first, beside a plain h5py read; and its peak memory.
 
-    python -m benchmarks.so2sat_reading
+    python -m benchmarks.so2sat_reading [--quick]
 
 Throughput: a generated file of 24,188 patches as in ``testing.h5`` (3.6 GB, float64, both sensors), read in blocks that
 a thread reads ahead, and by h5py from beginning to end, neither turned nor shuffled; each way in turn. Once with the
 file dropped from the system's cache before each pass, so that the disk counts, and once with the file in it.
 Memory: a file of the shape of ``training.h5`` (352,366 patches, 52 GB), which takes no disk because nothing has been
-written to it; a process of its own goes through one epoch.
+written to it; a process of its own goes through one epoch. Wanted: 2 GB at most.
 """
 
 import os
-import resource
-import statistics
-import subprocess
 import sys
-import time
-from itertools import product
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
 
+from benchmarks.frame import CACHE, ROOT, Row, beside, command_line, seconds, turns, watched, within
 from citygrain.samples.so2sat import open_so2sat
 from citygrain.samples.stored import read_ahead, shuffled_blocks
 
 TESTED, TRAINED = 24_188, 352_366
-BLOCK, MIX, REPEATS = 128, 16, 5
-STATES = ("disk", "cached")
+BLOCK, MIX, PAIRS = 128, 16, 5
 SHAPES = {"sen1": (32, 32, 8), "sen2": (32, 32, 10)}
+GB = 2.0
+
+
+def main(*, quick: bool = False) -> list[Row]:
+    """Return a row for each state of the file and each kind of features, and one of the memory."""
+    tested, trained, pairs = (256, 2_048, 1) if quick else (TESTED, TRAINED, PAIRS)
+    rows = []
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=CACHE) as folder:  # the system's folder for such files may be memory
+        path = Path(folder) / "testing.h5"
+        write_patches(path, tested, filled=True)
+        for state, before in (("from disk", forget), ("cached", lambda _: None)):
+            for radar in ("raw", "features"):
+                ours, theirs = (after(before, path, work) for work in (lambda p, r=radar: epoch(p, r), plain))  # type: ignore[misc]
+                found = turns(ours, theirs, pairs=pairs)
+                rows.append(beside(f"an epoch of So2Sat, {state}, radar {radar}", "a plain h5py read", found, wanted=None))
+        path.unlink()
+        sparse = Path(folder) / "training.h5"
+        write_patches(sparse, trained, filled=False)
+        run = watched(["-m", "benchmarks.so2sat_reading", sparse], cwd=ROOT)
+    return [*rows, within(f"an epoch of {trained:,} patches: memory", run.peak_gb, GB, "GB", seconds=run.seconds)]
+
+
+def after(before: Callable[[Path], None], path: Path, work: Callable[[Path], int]) -> Callable[[], float]:
+    """Return a function that prepares the file, uncounted, and returns the seconds of `work`."""
+
+    def run() -> float:
+        before(path)
+        return seconds(lambda: work(path))()
+
+    return run
 
 
 def write_patches(path: Path, n: int, *, filled: bool) -> None:
@@ -58,49 +85,12 @@ def plain(path: Path) -> int:
 
 def epoch(path: Path, radar: str = "raw") -> int:
     samples = open_so2sat(path, sensors=("s1", "s2"), radar=radar)
-    turns = shuffled_blocks(len(samples), block=BLOCK, mix=MIX, rng=np.random.default_rng(1))
-    return sum(len(values) for _, values in read_ahead(samples.x, turns))
-
-
-def peak_of_an_epoch(path: Path) -> tuple[float, float]:
-    """Return peak memory (GB) and seconds of one epoch in a process of its own."""
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.so2sat_reading", str(path)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return int(told) / 1024**2, time.perf_counter() - start
-
-
-def main() -> dict[str, float]:
-    ways = {"plain": plain, "epoch": epoch, "features": lambda path: epoch(path, "features")}
-    seconds: dict[tuple[str, str], list[float]] = {(state, name): [] for state in STATES for name in ways}
-    with TemporaryDirectory(dir=".") as folder:  # the system's folder for such files may be memory
-        path = Path(folder) / "testing.h5"
-        write_patches(path, TESTED, filled=True)
-        gigabytes = path.stat().st_size / 1e9
-        for state, repeat in product(STATES, range(REPEATS)):
-            for name in list(ways)[:: 1 if repeat % 2 else -1]:
-                if state == "disk":
-                    forget(path)
-                start = time.perf_counter()
-                ways[name](path)
-                seconds[state, name].append(time.perf_counter() - start)
-        path.unlink()
-        sparse = Path(folder) / "training.h5"
-        write_patches(sparse, TRAINED, filled=False)
-        peak, whole = peak_of_an_epoch(sparse)
-    told = {"peak_gb": peak}
-    for (state, name), values in seconds.items():
-        median = statistics.median(values)
-        share = statistics.median(seconds[state, "plain"]) / median
-        told |= {f"{state}_{name}_seconds": median, f"{state}_{name}_share": share}
-        print(f"{state:>7} {name:>9} {median:6.2f} s {gigabytes / median:6.2f} GB/s {share:5.2f} of the plain read")
-    print(f"one epoch of {TRAINED:,} patches (52 GB): {peak:.2f} GB at most (wanted: 2 GB), {whole:.0f} s")
-    return told
+    turns_of_blocks = shuffled_blocks(len(samples), block=BLOCK, mix=MIX, rng=np.random.default_rng(1))
+    return sum(len(values) for _, values in read_ahead(samples.x, turns_of_blocks))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:] and Path(sys.argv[1]).exists():
         epoch(Path(sys.argv[1]))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     else:
-        main()
+        command_line(main, __doc__)

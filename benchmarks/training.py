@@ -1,0 +1,58 @@
+"""Training the superpixel course's CNN, beside Keras 3 on TensorFlow: same rows, same batch, same epochs.
+
+    python -m benchmarks.training [--quick]
+
+8,000 patches of 25 x 25 x 3, a fifth of them to validate after each epoch, batches of 32, Adam, float32. Keras's time is
+that of `fit` alone, on a model that is built and traced; ours is that of `fit` from a new model on. Both end with the
+accuracy on the same validation rows, so that it can be seen that they did the same work.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.frame import Row, beside, command_line, seconds, turns
+from benchmarks.patches import city_patches
+from benchmarks.peers import Peers
+from citygrain.models.catalogue import make_model
+
+PARAMETERS = 217_604
+
+
+def main(*, quick: bool = False) -> list[Row]:
+    """Return the row."""
+    per_class, side, epochs, pairs = (40, 128, 1, 1) if quick else (2_000, 1024, 3, 3)
+    samples = city_patches(per_class, side)
+    held_out = len(samples) // 5
+    learn, judge = samples[: len(samples) - held_out], samples[len(samples) - held_out :]
+    kept: dict[str, Any] = {}
+
+    def fit() -> None:
+        kept["ours"] = make_model("cnn", recipe="course", epochs=epochs).fit(learn, judge)
+
+    with TemporaryDirectory() as name, Peers() as peers:
+        x, y = Path(name) / "x.npy", Path(name) / "y.npy"
+        np.save(x, np.ascontiguousarray(samples.x.transpose(0, 2, 3, 1)))
+        np.save(y, samples.legend.columns(samples.y).astype(np.int64))
+
+        def keras() -> float:
+            asked = {"name": "course-cnn", "x": x, "y": y, "held_out": held_out, "epochs": epochs, "batch": 32}
+            kept["keras"] = peers.ask("train", **asked)
+            return float(kept["keras"]["seconds"])
+
+        found = turns(seconds(fit), keras, pairs=pairs)
+    counts = {kept["ours"].card.parameters, kept["keras"]["parameters"]}
+    if counts != {PARAMETERS}:
+        raise AssertionError(f"networks of {counts} parameters, {PARAMETERS} wanted")
+    accuracy = {
+        "accuracy": kept["ours"].history_[-1]["valid_accuracy"],
+        "keras_accuracy": kept["keras"]["accuracy"],
+    }
+    what = f"training, course CNN, {len(learn):,} patches, {epochs} epochs"
+    return [beside(what, "Keras fit", found, wanted=3, **accuracy)]
+
+
+if __name__ == "__main__":
+    command_line(main, __doc__)
