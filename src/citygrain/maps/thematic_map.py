@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,23 @@ from citygrain.scene.codes import read_codes
 from citygrain.scene.write import write_cog
 from citygrain.tessellation import raster_like
 
-__all__ = ["ThematicMap", "share_numbers", "write_probabilities"]
+__all__ = [
+    "ThematicMap",
+    "class_bands",
+    "confidence_bands",
+    "per_cent",
+    "share_numbers",
+    "write_probabilities",
+    "write_styles",
+]
 
 SHARES = 10_000
 """Steps of a written probability."""
 NO_SHARE = 65_535
 """What stands for no data among written probabilities."""
+
+NO_CONFIDENCE = 255
+"""What stands for no data in the confidence."""
 
 _FILTERED = ("lcz", "lczFilter")
 """Bands of the products of the LCZ Generator."""
@@ -118,26 +130,11 @@ class ThematicMap:
         OutputError
             If a file cannot be written.
         """
-        write_cog(
-            path,
-            np.stack([codes.values for codes in self._bands]),
-            self.geobox,
-            nodata=0,
-            colormap=self.legend.colormap(),
-            names={c.code: c.name for c in self.legend},
-            band_names=["class"] if self.filtered is None else list(_FILTERED),
-            tags={"legend": self.legend.scheme},
-        )
-        write_text(path.with_suffix(".qml"), qml_style(self.legend, band=len(self._bands)))
-        write_text(path.with_suffix(".clr"), clr_style(self.legend))
-        per_cent = np.where(np.isfinite(self.confidence.values), np.rint(100 * self.confidence.values), 255)
-        write_cog(
-            path.with_name("confidence.tif"),
-            per_cent.astype(np.uint8),
-            self.geobox,
-            nodata=255,
-            band_names=["confidence in per cent"],
-        )
+        bands = self._bands
+        options = class_bands(self.legend, filtered=self.filtered is not None)
+        write_cog(path, np.stack([codes.values for codes in bands]), self.geobox, **options)
+        write_styles(path, self.legend, bands=len(bands))
+        write_cog(path.with_name("confidence.tif"), per_cent(self.confidence.values), self.geobox, **confidence_bands())
 
     @classmethod
     def read(cls, path: Path, legend: Legend) -> "ThematicMap":
@@ -153,14 +150,48 @@ class ThematicMap:
             bands.append(read_codes(path, band=2))
         for codes in bands:
             legend.columns(np.unique(codes.values))
-        per_cent = read_codes(path.with_name("confidence.tif"))
-        confidence = np.where(per_cent.values == 255, np.nan, per_cent.values / np.float32(100)).astype(np.float32)
-        return cls(bands[0], raster_like(confidence, per_cent.odc.geobox), legend, *bands[1:])
+        sure = read_codes(path.with_name("confidence.tif"))
+        confidence = np.where(sure.values == NO_CONFIDENCE, np.nan, sure.values / np.float32(100)).astype(np.float32)
+        return cls(bands[0], raster_like(confidence, sure.odc.geobox), legend, *bands[1:])
 
 
 def _band_names(path: Path) -> tuple[str | None, ...]:
     with rasterio.open(path) as source:
         return tuple(source.descriptions)
+
+
+def class_bands(legend: Legend, *, filtered: bool = False) -> dict[str, Any]:
+    """Return how the codes of a map are written: colours, names, and what the bands are called."""
+    return {
+        "nodata": 0,
+        "colormap": legend.colormap(),
+        "names": {c.code: c.name for c in legend},
+        "band_names": list(_FILTERED) if filtered else ["class"],
+        "tags": {"legend": legend.scheme},
+    }
+
+
+def confidence_bands() -> dict[str, Any]:
+    """Return how the confidence of a map is written."""
+    return {"nodata": NO_CONFIDENCE, "band_names": ["confidence in per cent"]}
+
+
+def per_cent(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return confidence, 0 to 1, in whole per cent; NaN as `NO_CONFIDENCE`.
+
+    Examples
+    --------
+    >>> per_cent(np.array([0.256, 1, np.nan], np.float32)).tolist()
+    [26, 100, 255]
+    """
+    numbers = np.where(np.isfinite(confidence), np.rint(100 * confidence), NO_CONFIDENCE)
+    return numbers.astype(np.uint8)
+
+
+def write_styles(path: Path, legend: Legend, *, bands: int) -> None:
+    """Write the styles of a map for other tools: ``<stem>.qml`` (QGIS) and ``<stem>.clr`` (ArcGIS, QGIS)."""
+    write_text(path.with_suffix(".qml"), qml_style(legend, band=bands))
+    write_text(path.with_suffix(".clr"), clr_style(legend))
 
 
 def share_numbers(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -1,0 +1,73 @@
+"""Write a map window by window: the files of `ThematicMap.write`, without ever holding the map."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from citygrain.legend import Legend
+from citygrain.maps.predict import MapWindow
+from citygrain.maps.thematic_map import class_bands, confidence_bands, per_cent, write_styles
+from citygrain.scene.cog_writer import CogWriter
+
+__all__ = ["MapWriter"]
+
+
+class MapWriter:
+    """Writes codes and confidence as they come; at the end the files are those of `ThematicMap.write`, to the byte.
+
+    Parameters
+    ----------
+    path : Path
+        The map, ``.tif``; beside it come styles and ``confidence.tif``.
+    geobox : GeoBox
+        Grid of the map.
+    legend : Legend
+        The classes.
+
+    Raises
+    ------
+    InputError
+        At the end, if not every pixel was written.
+    OutputError
+        If a file cannot be written; nothing half-written stays behind.
+
+    Examples
+    --------
+    >>> from citygrain.legend import URBAN
+    >>> from citygrain.tiles import Tile
+    >>> folder = getfixture("tmp_path")
+    >>> grid = GeoBox.from_bbox((0, 0, 20, 10), "EPSG:32633", resolution=10)
+    >>> window = MapWindow(Tile(0, 0, 1, 2), np.array([[1, 4]], np.uint8), np.array([[0.5, 1]], np.float32))
+    >>> with MapWriter(folder / "map.tif", grid, URBAN) as target:
+    ...     target.write(window)
+    >>> sorted(file.name for file in folder.iterdir())
+    ['confidence.tif', 'map.clr', 'map.qml', 'map.tif', 'map.tif.aux.xml']
+    """
+
+    def __init__(self, path: Path, geobox: GeoBox, legend: Legend) -> None:
+        self._path, self._legend, self._ending = Path(path), legend, ExitStack()
+        self._codes = CogWriter(self._path, geobox, np.uint8, **class_bands(legend))
+        self._confidence = CogWriter(self._path.with_name("confidence.tif"), geobox, np.uint8, **confidence_bands())
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            opened.enter_context(self._confidence)
+            opened.enter_context(self._codes)
+            self._ending = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.__exit__(kind, error, trace)
+        if kind is None:
+            write_styles(self._path, self._legend, bands=1)
+
+    def write(self, window: MapWindow) -> None:
+        """Write a window, each pixel of the map once."""
+        self._codes.write(window.tile, window.codes)
+        self._confidence.write(window.tile, per_cent(window.confidence))
