@@ -130,11 +130,12 @@ def features(
 ) -> None:
     """Compute spectral indices and band maths into a GeoTIFF."""
     from citygrain.features.stack import compute_features
-    from citygrain.scene.write import write_cog
+    from citygrain.scene.cog_writer import stream_cog
 
     names = listed(indices)
-    stack = compute_features(read_image(scene, bands, scale, sensor, digital_numbers), names)
-    write_cog(out, stack.values, stack.odc.geobox, nodata=float("nan"), band_names=names)
+    stack = compute_features(read_image(scene, bands, scale, sensor, digital_numbers, lazy=True), names)
+    with show_progress("features") as progress:
+        stream_cog(out, stack, nodata=float("nan"), band_names=names, progress=progress)
     console.print(f"{out}: {', '.join(names)}")
     if figure is not None:
         from citygrain.report.figures import figure_index_maps, save_figure

@@ -92,14 +92,14 @@ _NODE_VARIABLES = ("NODE_RANK", "GROUP_RANK", "SLURM_NODEID")  # by hand, of tor
 
 
 def read_image(
-    paths: list[Path], bands: str | None, scale: float | None, sensor: str, digital_numbers: bool
+    paths: list[Path], bands: str | None, scale: float | None, sensor: str, digital_numbers: bool, *, lazy: bool = False
 ) -> "xr.DataArray":
-    """Read a scene as the options say."""
+    """Read a scene as the options say; a lazy one is read where it is asked for."""
     from citygrain.scene.read import read_scene
 
     names = listed(bands) if bands else None
     path = paths if len(paths) > 1 else paths[0]
-    return read_scene(path, bands=names, scale=scale, sensor=sensor, reflectance=not digital_numbers)
+    return read_scene(path, bands=names, scale=scale, sensor=sensor, reflectance=not digital_numbers, lazy=lazy)
 
 
 def configuration(path: Path) -> "RunConfig":

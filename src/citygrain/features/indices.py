@@ -8,6 +8,7 @@ spyndex package). Mind the water indices: NDWI there is McFeeters' (G-N)/(G+N). 
 import difflib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,65 @@ from citygrain.errors import InputError
 from citygrain.features.bandmath import FUNCTIONS, Formula, parse_formula
 from citygrain.sensors import Sensor, sensor_named
 
-__all__ = ["band_math", "catalogue_name", "find_band", "spectral_index", "unknown_index"]
+__all__ = [
+    "Feature",
+    "band_math",
+    "catalogue_name",
+    "find_band",
+    "plan_band_math",
+    "plan_index",
+    "spectral_index",
+    "unknown_index",
+]
 
 logger = logging.getLogger(__name__)
 
 _BLOCK_PIXELS = 1 << 19
 _KERNEL_SIGMA = 0.5
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A formula that knows where its values come from: checked once, computed window by window.
+
+    Attributes
+    ----------
+    name : str
+        What the result is called.
+    formula : Formula
+        The formula.
+    bands : mapping of str to str
+        The scene's band of each symbol.
+    constants : mapping of str to float
+        The value of each other symbol.
+    """
+
+    name: str
+    formula: Formula
+    bands: Mapping[str, str]
+    constants: Mapping[str, float]
+
+    def fill(self, out: npt.NDArray[np.float32], values: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Compute the feature, block by block.
+
+        Parameters
+        ----------
+        out : ndarray of float32, (h, w)
+            Where it goes.
+        values : mapping of str to ndarray, (h, w)
+            The scene's bands by name.
+        """
+        rows = max(1, _BLOCK_PIXELS // max(1, out.shape[1]))
+        for top in range(0, len(out), rows):
+            block = {
+                symbol: np.ascontiguousarray(values[band][top : top + rows], np.float32)
+                for symbol, band in self.bands.items()
+            }
+            kernels = _kernels(self.formula, block, self.constants)
+            out[top : top + rows] = self.formula.evaluate({**block, **kernels, **self.constants})
+            for band in block.values():
+                # NaN to the power of 0 is 1, yet no data stays no data.
+                out[top : top + rows][np.isnan(band)] = np.nan
 
 
 def band_math(scene: xr.DataArray, expression: str, *, name: str | None = None) -> xr.DataArray:
@@ -55,9 +109,14 @@ def band_math(scene: xr.DataArray, expression: str, *, name: str | None = None) 
     >>> band_math(scene, "(nir-B4)/(nir+B4)").values
     array([[0.5, nan]], dtype=float32)
     """
+    return _mapped(scene, plan_band_math(scene, expression, name=name))
+
+
+def plan_band_math(scene: xr.DataArray, expression: str, *, name: str | None = None) -> Feature:
+    """Check a formula against a scene's bands without reading them; see `band_math`."""
     formula = parse_formula(expression)
     bands = {symbol: _band_or_refuse(scene, symbol, f'"{formula.text}"') for symbol in formula.names}
-    return _mapped(scene, formula, bands, {}, name or formula.text)
+    return Feature(name or formula.text, formula, bands, {})
 
 
 def spectral_index(scene: xr.DataArray, name: str) -> xr.DataArray:
@@ -90,6 +149,11 @@ def spectral_index(scene: xr.DataArray, name: str) -> xr.DataArray:
     >>> index.name, float(index[0, 0])
     ('NDVI', 0.5)
     """
+    return _mapped(scene, plan_index(scene, name))
+
+
+def plan_index(scene: xr.DataArray, name: str) -> Feature:
+    """Check an index of the catalogue against a scene's bands without reading them; see `spectral_index`."""
     found = catalogue_name(name)
     if found is None:
         raise unknown_index(name)
@@ -102,7 +166,7 @@ def spectral_index(scene: xr.DataArray, name: str) -> xr.DataArray:
         if symbol not in constants:
             for part in _kernel_parts(symbol):
                 bands[part] = _band_or_refuse(scene, part, found, symbol_only=True)
-    return _mapped(scene, formula, bands, constants, found)
+    return Feature(found, formula, bands, constants)
 
 
 def catalogue_name(name: str) -> str | None:
@@ -220,25 +284,12 @@ def _kernel_parts(symbol: str) -> tuple[str, ...]:
     return (symbol,)
 
 
-def _mapped(
-    scene: xr.DataArray, formula: Formula, bands: Mapping[str, str], constants: Mapping[str, float], name: str
-) -> xr.DataArray:
+def _mapped(scene: xr.DataArray, feature: Feature) -> xr.DataArray:
     index = {str(band): position for position, band in enumerate(scene.band.values)}
-    height, width = scene.sizes["y"], scene.sizes["x"]
-    out = np.empty((height, width), np.float32)
-    rows = max(1, _BLOCK_PIXELS // max(1, width))
-    for top in range(0, height, rows):
-        block = {
-            symbol: np.ascontiguousarray(scene.data[index[band], top : top + rows], np.float32)
-            for symbol, band in bands.items()
-        }
-        kernels = _kernels(formula, block, constants)
-        out[top : top + rows] = formula.evaluate({**block, **kernels, **constants})
-        for band in block.values():
-            # NaN to the power of 0 is 1, yet no data stays no data.
-            out[top : top + rows][np.isnan(band)] = np.nan
+    out = np.empty((scene.sizes["y"], scene.sizes["x"]), np.float32)
+    feature.fill(out, {band: scene.variable[index[band]].values for band in feature.bands.values()})
     coords = {key: coord for key, coord in scene.coords.items() if "band" not in coord.dims and key != "band"}
-    return xr.DataArray(out, dims=("y", "x"), coords=coords, attrs=dict(scene.attrs), name=name)
+    return xr.DataArray(out, dims=("y", "x"), coords=coords, attrs=dict(scene.attrs), name=feature.name)
 
 
 def _kernels(

@@ -4,18 +4,29 @@ The order is the model's input order, so it is the user's and never rearranged.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import odc.geo.xr  # noqa: F401 - registers the .odc accessor
 import xarray as xr
 
 from citygrain.errors import InputError
-from citygrain.features.indices import band_math, catalogue_name, find_band, spectral_index, unknown_index
+from citygrain.features.indices import (
+    Feature,
+    catalogue_name,
+    find_band,
+    plan_band_math,
+    plan_index,
+    unknown_index,
+)
+from citygrain.lazy import is_lazy, lazy_raster
 
 __all__ = ["compute_features"]
 
 
 def compute_features(scene: xr.DataArray, names: Sequence[str]) -> xr.DataArray:
-    """Compute features of a scene.
+    """Compute features of a scene; of a lazy scene, when a window is asked for (see `citygrain.lazy`).
 
     Parameters
     ----------
@@ -45,39 +56,76 @@ def compute_features(scene: xr.DataArray, names: Sequence[str]) -> xr.DataArray:
     """
     if not names:
         raise InputError("no features were asked for", wanted="bands, indices or formulas")
-    out = np.empty((len(names), scene.sizes["y"], scene.sizes["x"]), np.float32)
-    found = [_fill(out[position], scene, name) for position, name in enumerate(names)]
+    wanted = [_wanted(scene, name) for name in names]
+    found = [item if isinstance(item, str) else item.name for item in wanted]
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise InputError(f"feature {', '.join(twice)} comes twice", wanted="each feature once")
+    reader = FeatureReader(scene, tuple(wanted))
     coords = {key: coord for key, coord in scene.coords.items() if "band" not in coord.dims and key != "band"}
+    if is_lazy(scene):
+        features = lazy_raster(reader, scene.odc.geobox, found, attrs=scene.attrs, name="features")
+        features.encoding.update(scene.encoding)
+        return features.assign_coords(coords)
+    values = reader(np.arange(len(found)), slice(0, scene.sizes["y"]), slice(0, scene.sizes["x"]))
     return xr.DataArray(
-        out, dims=("band", "y", "x"), coords={**coords, "band": found}, attrs=dict(scene.attrs), name="features"
+        values, dims=("band", "y", "x"), coords={**coords, "band": found}, attrs=dict(scene.attrs), name="features"
     )
 
 
-def _fill(out: np.ndarray[tuple[int, int], np.dtype[np.float32]], scene: xr.DataArray, name: str) -> str:
-    """Fill `out` with the feature and return the name it goes by."""
+@dataclass(frozen=True)
+class FeatureReader:
+    """Computes windows of features, see `citygrain.lazy.WindowReader`.
+
+    Attributes
+    ----------
+    scene : DataArray, (band, y, x)
+        What they are computed from, lazy or not.
+    features : tuple of str or Feature
+        A band's name, or a formula, for each.
+    """
+
+    scene: xr.DataArray
+    features: tuple[str | Feature, ...]
+
+    def __call__(self, bands: npt.NDArray[np.int64], rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """Return values (bands, height, width), NaN = no data."""
+        wanted = [self.features[index] for index in bands]
+        values = self._bands(wanted, rows, columns)
+        out = np.empty((len(wanted), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        for layer, item in zip(out, wanted, strict=True):
+            if isinstance(item, str):
+                layer[:] = values[item]
+            else:
+                item.fill(layer, values)
+        return out
+
+    def _bands(
+        self, wanted: Sequence[str | Feature], rows: slice, columns: slice
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Read the bands that these features need, each once; those in memory are not copied."""
+        needed = {name for item in wanted for name in ([item] if isinstance(item, str) else item.bands.values())}
+        there = [(position, str(name)) for position, name in enumerate(self.scene.band.values) if str(name) in needed]
+        if not is_lazy(self.scene):
+            return {name: self.scene.variable[position, rows, columns].values for position, name in there}
+        window = self.scene.variable[[position for position, _ in there], rows, columns].values
+        return {name: band for (_, name), band in zip(there, window, strict=True)}
+
+
+def _wanted(scene: xr.DataArray, name: str) -> str | Feature:
+    """Return the band meant by a name, or what to compute."""
     band = find_band(scene, name, symbols=False)
     if band is not None:
-        out[:] = scene.data[scene.band.values.tolist().index(band)]
         return band
     index = name.strip()
     if catalogue_name(index) is not None:
-        feature = spectral_index(scene, index)
-    elif index.isidentifier():
-        feature = _single_name(scene, index)
-    else:
-        feature = band_math(scene, name)
-    out[:] = feature.values
-    return str(feature.name)
-
-
-def _single_name(scene: xr.DataArray, name: str) -> xr.DataArray:
-    band = find_band(scene, name)
+        return plan_index(scene, index)
+    if not index.isidentifier():
+        return plan_band_math(scene, name)
+    band = find_band(scene, index)
     if band is None:
         raise InputError(
             f"feature {name!r} is no band of the scene ({', '.join(map(str, scene.band.values))}) and no index",
             wanted=unknown_index(name).wanted,
         )
-    return scene.sel(band=band).rename(band)
+    return band

@@ -48,7 +48,7 @@ def figure_index_maps(features: xr.DataArray, names: Sequence[str] | None = None
     figure = new_figure(cell * across, (min(cell * height / width, 1.25 * cell) + 0.75) * down)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, name in zip(grid, chosen, strict=False):
-        values = thin(features.isel(band=known.index(name)).values, 700)
+        values = thin(features.isel(band=known.index(name)), 700).values
         low, high, colors = _scale(values)
         shown = axes.imshow(values, cmap=colors, vmin=low, vmax=high, interpolation="nearest")
         furnish_map(axes, (values.shape[0], values.shape[1]), features.odc.geobox)

@@ -12,21 +12,77 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import odc.geo.xr  # noqa: F401 - registers the .odc accessor
 import rasterio
 import rasterio.shutil
+import xarray as xr
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from citygrain.errors import InputError, OutputError
 from citygrain.files import scratch_folder, speak_of
+from citygrain.lazy import blocks_of
 from citygrain.scene.cog import GDAL_TYPES, CogSpec, Colors, deny_transparency, drop_names, whole_length, write_names
 from citygrain.scene.open_files import bound_cache
-from citygrain.tiles import Tile
+from citygrain.tiles import Progress, Tile, block_tiles
 
-__all__ = ["CogWriter"]
+__all__ = ["CogWriter", "stream_cog"]
+
+_WINDOW_VALUES = 2**23
+"""Values of all bands in a window of `stream_cog`."""
 
 Window = Tile | tuple[slice, slice]
+
+
+def stream_cog(
+    path: Path,
+    raster: xr.DataArray,
+    *,
+    nodata: float | None = None,
+    band_names: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> None:
+    """Write a raster as a COG, window by window along the blocks of its file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    raster : DataArray, (band, y, x) or (y, x)
+        Lazy or not; of a lazy one no more than a window is in memory at a time.
+    nodata : float, optional
+        Number that means no data.
+    band_names : sequence of str
+        One name per band.
+    progress : callable, optional
+        Called with (done, total) windows.
+
+    Raises
+    ------
+    InputError, OutputError
+        As for `CogWriter`, and what reading the raster raises.
+
+    Examples
+    --------
+    >>> from citygrain.lazy import lazy_raster
+    >>> grid = GeoBox.from_bbox((0, 0, 40, 30), "EPSG:32633", resolution=10)
+    >>> def zeros(bands, rows, columns):
+    ...     return np.zeros((len(bands), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    >>> path = getfixture("tmp_path") / "zeros.tif"
+    >>> stream_cog(path, lazy_raster(zeros, grid, ["B02", "B03"]))
+    >>> path.exists()
+    True
+    """
+    bands = len(raster) if raster.ndim == 3 else 1
+    height, width = raster.shape[-2:]
+    tiles = block_tiles((height, width), blocks_of(raster), pixels=_WINDOW_VALUES // bands)
+    geobox = raster.odc.geobox
+    with CogWriter(path, geobox, raster.dtype, bands=bands, nodata=nodata, band_names=band_names) as target:
+        for done, tile in enumerate(tiles, start=1):
+            target.write(tile, raster.variable[(..., *tile.slices)].values)
+            if progress:
+                progress(done, len(tiles))
 
 
 class CogWriter:

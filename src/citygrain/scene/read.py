@@ -142,7 +142,7 @@ def describe_scene(scene: xr.DataArray) -> list[dict[str, str | float]]:
     >>> row["name"], round(row["median"], 3), row["nodata_share"]
     ('B04', 0.2, 0.25)
     """
-    return [_spread(str(name), scene.values[index]) for index, name in enumerate(scene.band.values)]
+    return [_spread(str(name), scene.variable[index].values) for index, name in enumerate(scene.band.values)]
 
 
 def _spread(name: str, values: npt.NDArray[np.floating]) -> dict[str, str | float]:

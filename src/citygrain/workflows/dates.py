@@ -1,20 +1,22 @@
 """Several dates of one scene, side by side as features: seasons tell apart what one date cannot."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
+from citygrain.lazy import is_lazy, lazy_raster, read_window
 from citygrain.scene.read import read_scene
 from citygrain.workflows.config import SceneConfig
 
 __all__ = ["join_dates", "read_dates"]
 
 
-def read_dates(config: SceneConfig) -> list[xr.DataArray]:
-    """Read the scene of a run: one image, or each of its dates.
+def read_dates(config: SceneConfig, *, lazy: bool = False) -> list[xr.DataArray]:
+    """Read the scene of a run: one image, or each of its dates; lazily, if so wished (see `read_scene`).
 
     Raises
     ------
@@ -27,6 +29,7 @@ def read_dates(config: SceneConfig) -> list[xr.DataArray]:
         "offset": config.offset,
         "sensor": config.sensor,
         "reflectance": config.reflectance,
+        "lazy": lazy,
     }
     if config.dates is None:
         paths = config.paths
@@ -52,7 +55,8 @@ def join_dates(features: Sequence[xr.DataArray]) -> xr.DataArray:
     """Join the features of each date; those of several dates are called ``"B04 @1"``, ``"B04 @2"``, ...
 
     Where a date has no value (cloud, the edge of its swath), the mean of the other dates stands in for it: else a model
-    would read the gap as a colour of its own, and map the edge of a swath as a class.
+    would read the gap as a colour of its own, and map the edge of a swath as a class. Of lazy rasters the result is
+    lazy, too.
 
     Parameters
     ----------
@@ -71,20 +75,48 @@ def join_dates(features: Sequence[xr.DataArray]) -> xr.DataArray:
     """
     if len(features) == 1:
         return features[0]
-    mean = _mean_of_dates(features)
-    named = []
-    for number, date in enumerate(features, start=1):
-        names = [f"{name} @{number}" for name in date.band.values]
-        named.append(date.where(np.isfinite(date.values), mean).assign_coords(band=names))
-    joined: xr.DataArray = xr.concat(named, "band").assign_attrs(features[0].attrs)
-    return joined
+    names = [f"{name} @{number}" for number, date in enumerate(features, start=1) for name in date.band.values]
+    first = features[0]
+    coords = {key: coord for key, coord in first.coords.items() if "band" not in coord.dims and key != "band"}
+    if any(map(is_lazy, features)):
+        joined = lazy_raster(DatesReader(tuple(features)), first.odc.geobox, names, attrs=first.attrs, name="features")
+        joined.encoding.update(next(date for date in features if is_lazy(date)).encoding)
+        return joined.assign_coords(coords)
+    values = _filled([date.values for date in features])
+    return xr.DataArray(values, {**coords, "band": names}, first.dims, name="features", attrs=dict(first.attrs))
 
 
-def _mean_of_dates(features: Sequence[xr.DataArray]) -> npt.NDArray[np.float32]:
-    """Mean over the dates that have a value; NaN where none has."""
-    total, count = np.zeros(features[0].shape, np.float32), np.zeros(features[0].shape, np.float32)
-    for date in features:
-        there = np.isfinite(date.values)
-        total[there] += date.values[there]
+@dataclass(frozen=True)
+class DatesReader:
+    """Joins windows of dates, see `citygrain.lazy.WindowReader`.
+
+    Attributes
+    ----------
+    dates : tuple of DataArray, (band, y, x)
+        The same features of each date.
+    """
+
+    dates: tuple[xr.DataArray, ...]
+
+    def __call__(self, bands: npt.NDArray[np.int64], rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """Return values (bands, height, width): the bands of the first date, those of the second, ..."""
+        date, feature = np.divmod(bands, len(self.dates[0]))
+        needed, place = np.unique(feature, return_inverse=True)
+        windows = [read_window(each.isel(band=needed), rows, columns) for each in self.dates]
+        joined = _filled(windows).reshape(len(windows), *windows[0].shape)
+        return joined[date, place]
+
+
+def _filled(dates: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Put dates one after another, each gap filled with the mean over the dates that have a value."""
+    total, count = np.zeros(dates[0].shape, np.float32), np.zeros(dates[0].shape, np.float32)
+    for date in dates:
+        there = np.isfinite(date)
+        total[there] += date[there]
         count += there
-    return np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
+    filled = np.concatenate(dates)
+    for number, date in enumerate(dates):
+        part = filled[number * len(date) : (number + 1) * len(date)]
+        np.copyto(part, mean, where=~np.isfinite(part))
+    return filled
