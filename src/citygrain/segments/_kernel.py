@@ -95,22 +95,24 @@ def block_size(edges: Edges) -> int:
 
 @compiled
 def pack(block: Float32, edges: Edges, centre: Float64, unit: Float64, limit: float) -> Int16:
-    """Quantise a block (band, y, x) to 16 bits and lay it out by cells.
+    """Quantise a block of an array (band, y, x) to 16 bits and lay it out by cells.
 
-    `edges` are the cells' rows and columns within the block, `unit` the steps per unit of each feature (0: leave
+    `edges` are the cells' rows and columns in the array, `unit` the steps per unit of each feature (0: leave
     out), `limit` the largest step; what is not finite takes the feature's centre, 0.
     """
     rows, columns = edges
     bands = block.shape[0]
     packed = np.zeros(block_size(edges) * (bands + bands % 2), np.int16)
-    line = np.zeros(2 * block.shape[2], np.int16)
+    left, right = columns[0], columns[-1]
+    line = np.zeros(2 * (right - left), np.int16)
     at = 0
     for i in range(rows.size - 1):
         for first in range(0, bands, 2):
             second = min(first + 1, bands - 1)
             scales = unit[first], unit[second] * (second - first)  # the pair of a last odd band counts 0
             for y in range(rows[i], rows[i + 1]):
-                _quantise(line, block[first, y], block[second, y], (centre[first], centre[second]), scales, limit)
+                pair = block[first, y, left:right], block[second, y, left:right]
+                _quantise(line, pair, (centre[first], centre[second]), scales, limit)
                 _deal(packed, line, edges, (at * (bands + bands % 2), i, first, y), bands + bands % 2)
         for j in range(columns.size - 1):
             at += padded(rows[i + 1] - rows[i], columns[j + 1] - columns[j])
@@ -118,8 +120,9 @@ def pack(block: Float32, edges: Edges, centre: Float64, unit: Float64, limit: fl
 
 
 @compiled
-def _quantise(line: Int16, one: Float32, other: Float32, centres: Pair, units: Pair, limit: float) -> None:
+def _quantise(line: Int16, pair: tuple[Float32, Float32], centres: Pair, units: Pair, limit: float) -> None:
     """Write the steps of a row of two bands in turn."""
+    one, other = pair
     for x in range(one.size):
         line[2 * x] = _steps(one[x], centres[0], units[0], limit)
         line[2 * x + 1] = _steps(other[x], centres[1], units[1], limit)
@@ -143,7 +146,7 @@ def _deal(packed: Int16, line: Int16, edges: Edges, place: tuple[int, int, int, 
         width = columns[j + 1] - columns[j]
         n = padded(rows[i + 1] - rows[i], width)
         first = at + band * n + 2 * (y - rows[i]) * width
-        source = line[2 * columns[j] : 2 * columns[j + 1]]
+        source = line[2 * (columns[j] - columns[0]) : 2 * (columns[j + 1] - columns[0])]
         cell = packed[first : first + 2 * width]
         for x in range(2 * width):
             cell[x] = source[x]
@@ -151,11 +154,11 @@ def _deal(packed: Int16, line: Int16, edges: Edges, place: tuple[int, int, int, 
 
 
 @compiled
-def count_valid(block: Float32) -> int:
-    """Count the pixels of (band, y, x) with a finite band."""
+def count_valid(block: Float32, rows: tuple[int, int], columns: tuple[int, int]) -> int:
+    """Count the pixels with a finite band in a window of (band, y, x)."""
     count = 0
-    for y in range(block.shape[1]):
-        for x in range(block.shape[2]):
+    for y in range(rows[0], rows[1]):
+        for x in range(columns[0], columns[1]):
             count += _any_finite(block, y, x)
     return count
 
@@ -170,7 +173,7 @@ def _any_finite(block: Float32, y: int, x: int) -> bool:
 
 @compiled
 def start(block: Float32, edges: Edges) -> UInt8:
-    """Return the first slots of a block (band, y, x), by cells: every pixel with data is in its own cell."""
+    """Return the first slots of a block of (band, y, x), by cells: every pixel with data is in its own cell."""
     rows, columns = edges
     slots = np.empty(block_size(edges), np.uint8)
     at = 0

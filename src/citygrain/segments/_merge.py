@@ -23,7 +23,8 @@ FRACTION = 16
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-Table = tuple[Int64, Int32, Int64, Int32]
+Choice = tuple[Int32, Int64]
+Table = tuple[Int64, Int64, Int32, Int64, Int32, npt.NDArray[np.bool_]]
 
 
 @dataclass
@@ -32,14 +33,18 @@ class Parts:
 
     Attributes
     ----------
-    sums : ndarray of int64, (part, band + 1)
-        Sums of the features, and pixels.
+    sums : ndarray of int64, (part, band)
+        Sums of the features.
+    sizes : ndarray of int64, (part,)
+        Pixels.
     means : ndarray of int32, (part, band)
         Mean features.
     first : ndarray of int64, (part,)
         Number of the first pixel in reading order.
     parent : ndarray of int32, (part,)
         The part that it has joined, itself if none.
+    stale : ndarray of bool, (part,)
+        Whether the sums have changed since the means were taken.
     starts : ndarray of int64, (range + 1,)
         Where the ranges begin that are worked on side by side.
     borders : list of ndarray of int32, (border, 2)
@@ -51,9 +56,11 @@ class Parts:
     """
 
     sums: Int64
+    sizes: Int64
     means: Int32
     first: Int64
     parent: Int32
+    stale: npt.NDArray[np.bool_]
     starts: Int64
     borders: list[Int32]
     across: Int32
@@ -62,21 +69,22 @@ class Parts:
     @property
     def table(self) -> Table:
         """What the compiled loops work on."""
-        return self.sums, self.means, self.first, self.parent
+        return self.sums, self.sizes, self.means, self.first, self.parent, self.stale
 
 
 def gather_parts(pieces: list[Pieces], across: int) -> tuple[Parts, Int64]:
-    """Number the parts of all tiles through, join those that a seam has cut; return them and the tiles' offsets.
+    """Join the parts that a seam between tiles has cut; return all parts, and what numbers a tile's through the scene.
 
     `across` is the number of tiles in a row; a row of tiles is a range. `pieces` is used up.
     """
     counts = [len(piece.first) for piece in pieces]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     same, unlike = seams(pieces, offsets, across)
-    n, bands = int(offsets[-1]), pieces[0].sums.shape[1] - 1
-    sums, first = np.zeros((n + 1, bands + 1), np.int64), np.zeros(n + 1, np.int64)
+    n, bands = int(offsets[-1]) + 1, pieces[0].sums.shape[1] - 1
+    sums, sizes, first = np.zeros((n, bands), np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     for piece, offset, count in zip(pieces, offsets, counts, strict=False):
-        sums[offset + 1 : offset + 1 + count], first[offset + 1 : offset + 1 + count] = piece.sums, piece.first
+        own = slice(offset + 1, offset + 1 + count)
+        sums[own], sizes[own], first[own] = piece.sums[:, :-1], piece.sums[:, -1], piece.first
     rows = range(0, len(pieces), across)
     starts = offsets[[*rows, len(pieces)]] + 1
     borders = [
@@ -84,9 +92,8 @@ def gather_parts(pieces: list[Pieces], across: int) -> tuple[Parts, Int64]:
         for k, row in ((k, pieces[k : k + across]) for k in rows)
     ]
     pieces.clear()
-    means = np.zeros((n + 1, bands), np.int32)
-    parts = Parts(sums, means, first, np.arange(n + 1, dtype=np.int32), starts, borders, unlike, n)
-    _mean_features(sums, means)
+    means, parent, stale = np.zeros((n, bands), np.int32), np.arange(n, dtype=np.int32), np.ones(n, bool)
+    parts = Parts(sums, sizes, means, first, parent, stale, starts, borders, unlike, n - 1)
     parts.count -= _join_pairs(parts.table, same)
     return parts, offsets[:-1]
 
@@ -106,9 +113,10 @@ def merge_fragments(parts: Parts, smallest: int, largest: int, wanted: int, thre
             break
         merged = 1
         while merged > 0:
-            found = map_tiles(partial(_choose, parts, choice, limit, largest), ranges, engine=threads)
-            parts.across = np.concatenate([_follow_across(parts, largest), *found])
-            _find_nearest(parts.across, parts.table, limit, choice)
+            left = map_tiles(partial(_choose, parts, choice, limit, largest), ranges, engine=threads)
+            parts.across = np.concatenate([parts.across, *left])
+            kept, _ = _follow(parts.across, parts.table, (0, n), (limit, largest), choice)
+            parts.across = parts.across[:kept]
             merged = sum(map_tiles(partial(_join_range, parts, choice), ranges, engine=threads))
             merged += _join_across(parts.across, parts.table, choice[0])
             parts.count -= merged
@@ -128,54 +136,97 @@ def _sizes(smallest: int, largest: int) -> Iterator[int]:
         limit += limit // 16 + 1
 
 
-def _choose(parts: Parts, choice: tuple[Int32, Int64], limit: int, largest: int, k: int) -> Int32:
+def _choose(parts: Parts, choice: Choice, limit: int, largest: int, k: int) -> Int32:
     """Let the small parts of a range find their nearest within it; return the borders that now leave the range."""
-    low, high = parts.starts[k], parts.starts[k + 1]
-    kept, left = _follow(parts.borders[k], parts.table, (low, high), largest)
+    bounds = parts.starts[k], parts.starts[k + 1]
+    _take_means(parts.table, bounds)
+    choice[0][slice(*bounds)] = 0
+    kept, left = _follow(parts.borders[k], parts.table, bounds, (limit, largest), choice)
     parts.borders[k] = parts.borders[k][:kept]
-    choice[0][low:high] = 0
-    _find_nearest(parts.borders[k], parts.table, limit, choice)
     return left
 
 
-def _follow_across(parts: Parts, largest: int) -> Int32:
-    kept, _ = _follow(parts.across, parts.table, (0, len(parts.parent)), largest)
-    return parts.across[:kept]
-
-
-def _join_range(parts: Parts, choice: tuple[Int32, Int64], k: int) -> int:
+def _join_range(parts: Parts, choice: Choice, k: int) -> int:
     return _join_within(parts.table, choice[0], parts.starts[k], parts.starts[k + 1])
 
 
 @compiled
-def _mean_features(sums: Int64, means: Int32) -> None:
-    bands = means.shape[1]
-    for part in range(1, sums.shape[0]):
-        for band in range(bands):
-            means[part, band] = FRACTION * sums[part, band] // sums[part, bands]
+def _take_means(table: Table, bounds: tuple[int, int]) -> None:
+    """Take the means of the parts of a range that have changed."""
+    sums, sizes, means, _, parent, stale = table
+    for part in range(bounds[0], bounds[1]):
+        if stale[part]:
+            stale[part] = False
+            if parent[part] == part:
+                _divide(sums[part], sizes[part], means[part])
 
 
 @compiled
-def _find_nearest(borders: Int32, table: Table, limit: int, choice: tuple[Int32, Int64]) -> None:
-    """Note for each part of less than `limit` pixels the adjacent part with the nearest mean, if nearer than noted."""
-    sums, means, first, _ = table
-    nearest, distance = choice
-    bands = means.shape[1]
+def _divide(sums: Int64, size: int, means: Int32) -> None:
+    """Write the means, rounded down: by doubles, several at a time, and mended where the quotient was rounded up."""
+    divisor = np.float64(size)
+    for band in range(means.size):
+        dividend = np.float64(FRACTION * sums[band])
+        quotient = np.floor(dividend / divisor)
+        means[band] = np.int32(quotient - 1.0 if quotient * divisor > dividend else quotient)
+
+
+@compiled
+def _follow(
+    borders: Int32, table: Table, bounds: tuple[int, int], limits: tuple[int, int], choice: Choice
+) -> tuple[int, Int32]:
+    """Replace parts by their roots, in place, drop what can no longer join, and let the small parts choose.
+
+    Return how many borders are left, and those of which an end lies outside `bounds`: nothing outside is written to.
+    `limits` are the size below which a part chooses, and the size from which it never will.
+    """
+    _, sizes, _, _, parent, _ = table
+    low, high = bounds
+    left = np.empty_like(borders)
+    seen = np.zeros(RECENT, np.int64)
+    kept, gone = 0, 0
     for border in range(borders.shape[0]):
-        one, other = borders[border, 0], borders[border, 1]
-        if sums[one, bands] >= limit and sums[other, bands] >= limit:
+        one, other = _end(parent, borders[border, 0]), _end(parent, borders[border, 1])
+        if one == other:
             continue
-        apart = np.int64(0)
-        for band in range(bands):
-            apart += np.int64(means[one, band] - means[other, band]) ** 2
-        for _ in range(2):
-            one, other = other, one
-            if sums[one, bands] < limit and (
-                nearest[one] == 0
-                or apart < distance[one]
-                or (apart == distance[one] and first[other] < first[nearest[one]])
-            ):
-                distance[one], nearest[one] = apart, other
+        smaller = min(sizes[one], sizes[other])
+        if smaller >= limits[1] or not is_new(seen, one, other):
+            continue
+        if low <= min(one, other) and max(one, other) < high:
+            borders[kept, 0], borders[kept, 1] = one, other
+            kept += 1
+            if smaller < limits[0]:
+                _weigh(one, other, table, limits[0], choice)
+        else:
+            left[gone, 0], left[gone, 1] = one, other
+            gone += 1
+    return kept, left[:gone].copy()
+
+
+@compiled
+def _end(parent: Int32, node: int) -> int:
+    """Return the root, and leave the way to it as it is: others may be reading it."""
+    while parent[node] != node:
+        node = parent[node]
+    return node
+
+
+@compiled
+def _weigh(one: int, other: int, table: Table, limit: int, choice: Choice) -> None:
+    """Let two adjacent parts, if smaller than `limit`, choose each other unless something nearer was found."""
+    _, sizes, means, first, _, _ = table
+    nearest, distance = choice
+    apart = np.int64(0)
+    for band in range(means.shape[1]):
+        apart += np.int64(means[one, band] - means[other, band]) ** 2
+    for _ in range(2):
+        one, other = other, one
+        if sizes[one] < limit and (
+            nearest[one] == 0
+            or apart < distance[one]
+            or (apart == distance[one] and first[other] < first[nearest[one]])
+        ):
+            distance[one], nearest[one] = apart, other
 
 
 @compiled
@@ -213,52 +264,18 @@ def _join_pairs(table: Table, pairs: Int32) -> int:
 @compiled
 def _join(table: Table, one: int, other: int) -> int:
     """Make two parts one, the lower number stays; return 0 if they were."""
-    sums, means, first, parent = table
-    bands = means.shape[1]
+    sums, sizes, _, first, parent, stale = table
     one, other = _root(parent, one), _root(parent, other)
     if one == other:
         return 0
     keep, gone = min(one, other), max(one, other)
     parent[gone] = keep
     first[keep] = min(first[keep], first[gone])
-    for column in range(bands + 1):
-        sums[keep, column] += sums[gone, column]
-    for band in range(bands):
-        means[keep, band] = FRACTION * sums[keep, band] // sums[keep, bands]
+    sizes[keep] += sizes[gone]
+    for band in range(sums.shape[1]):
+        sums[keep, band] += sums[gone, band]
+    stale[keep] = True
     return 1
-
-
-@compiled
-def _follow(borders: Int32, table: Table, bounds: tuple[int, int], largest: int) -> tuple[int, Int32]:
-    """Replace parts by their roots, in place, and drop what can no longer join; return how many borders are left.
-
-    The second result are the borders of which an end lies outside `bounds`. Nothing outside is written to.
-    """
-    sums, means, _, parent = table
-    low, high = bounds
-    size = means.shape[1]
-    left = np.empty_like(borders)
-    seen = np.zeros(RECENT, np.int64)
-    kept, gone = 0, 0
-    for border in range(borders.shape[0]):
-        one, other = _end(parent, borders[border, 0]), _end(parent, borders[border, 1])
-        if one == other or min(sums[one, size], sums[other, size]) >= largest or not is_new(seen, one, other):
-            continue
-        if low <= min(one, other) and max(one, other) < high:
-            borders[kept, 0], borders[kept, 1] = one, other
-            kept += 1
-        else:
-            left[gone, 0], left[gone, 1] = one, other
-            gone += 1
-    return kept, left[:gone].copy()
-
-
-@compiled
-def _end(parent: Int32, node: int) -> int:
-    """Return the root, and leave the way to it as it is: others may be reading it."""
-    while parent[node] != node:
-        node = parent[node]
-    return node
 
 
 @compiled

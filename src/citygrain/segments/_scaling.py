@@ -20,7 +20,7 @@ from citygrain.lazy import read_window
 from citygrain.segments._kernel import RANGE, count_valid
 from citygrain.tiles import Tile, map_tiles
 
-__all__ = ["Scaling", "Survey", "scale_features", "survey"]
+__all__ = ["Scaling", "Survey", "scale_features", "survey", "whole_or_window"]
 
 SAMPLE = 40_000
 """At least so many pixels (all of a smaller scene), on a fixed stride, tell the middle and width of each feature."""
@@ -105,12 +105,23 @@ def survey(features: xr.DataArray, windows: Sequence[Tile], threads: int) -> Sur
 
 def _look(features: xr.DataArray, sample: npt.NDArray[np.float32], stride: int, window: Tile) -> int:
     """Count the pixels of a window that have data, and write those on the stride into `sample`."""
-    values = read_window(features, *window.slices)
+    values, (row, column) = whole_or_window(features, *window.slices)
+    found = count_valid(values, (row, row + window.height), (column, column + window.width))
     top, left = -window.row % stride, -window.column % stride
-    thin = values[:, top::stride, left::stride]
+    thin = values[:, row + top : row + window.height : stride, column + left : column + window.width : stride]
     row, column = (window.row + top) // stride, (window.column + left) // stride
     sample[:, row : row + thin.shape[1], column : column + thin.shape[2]] = thin
-    return count_valid(values)
+    return int(found)
+
+
+def whole_or_window(
+    features: xr.DataArray, rows: slice, columns: slice
+) -> tuple[npt.NDArray[np.float32], tuple[int, int]]:
+    """Return an array that holds a window and where it begins there: all of a raster in memory, not a copy."""
+    values = features.variable._data
+    if isinstance(values, np.ndarray) and values.dtype == np.float32 and values.flags.c_contiguous:
+        return values, (rows.start, columns.start)
+    return read_window(features, rows, columns), (0, 0)
 
 
 def _finite(band: xr.DataArray, window: Tile) -> npt.NDArray[np.float32]:

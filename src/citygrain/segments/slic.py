@@ -18,12 +18,11 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import wrap_xr
 
 from citygrain.errors import InputError
-from citygrain.lazy import read_window
 from citygrain.segments import _kernel
 from citygrain.segments._connect import Pieces, cut_pieces
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
 from citygrain.segments._merge import gather_parts, merge_fragments, number_parts, renumber
-from citygrain.segments._scaling import Scaling, scale_features, survey
+from citygrain.segments._scaling import Scaling, scale_features, survey, whole_or_window
 from citygrain.segments._shelf import Block, MemoryShelf, Shelf
 from citygrain.tiles import Progress, Tile, map_tiles, processors, tile_grid
 
@@ -202,8 +201,8 @@ def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | Non
 def _fill(features: xr.DataArray, scaling: Scaling, lattice: Lattice, tiles: list[Tile], shelf: Shelf, k: int) -> None:
     """Read and quantise a tile; every pixel with data starts in its own cell."""
     rows, columns = lattice.edges(tiles[k])
-    values = read_window(features, slice(rows[0], rows[-1]), slice(columns[0], columns[-1]))
-    within = rows - rows[0], columns - columns[0]
+    values, (row, column) = whole_or_window(features, slice(rows[0], rows[-1]), slice(columns[0], columns[-1]))
+    within = rows - rows[0] + row, columns - columns[0] + column
     packed = _kernel.pack(values, within, scaling.centre, scaling.unit, scaling.limit)
     shelf.put(k, Block(tiles[k], (rows, columns), packed, _kernel.start(values, within)))
 
