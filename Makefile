@@ -34,11 +34,17 @@ lint: .venv/ready   ## ruff and mypy
 docs: .venv/ready   ## run the tutorials and write their pictures to runs/docs
 	$(RUN) pytest tests/test_docs.py
 
-bench: .venv/ready  ## speed and quality beside named peers
-	$(RUN) benchmarks
+# Peers that cannot live beside our libraries, for the benchmarks alone.
+.venv-peers/ready: benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --requirement benchmarks/requirements-peers.txt
+	touch $@
+
+bench: .venv/ready .venv-peers/ready  ## speed and quality beside named peers (BENCH="slic forest", BENCH=--update)
+	$(RUN) benchmarks $(BENCH)
 
 browser:        ## install Chromium, which tests of pages drive (Debian, as root); without it they are skipped
 	command -v chromium > /dev/null || (apt-get update --quiet && apt-get install --yes --no-install-recommends chromium)
 
 clean:          ## remove what the targets made
-	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

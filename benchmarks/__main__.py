@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from benchmarks.frame import Row
-from benchmarks.peers import Missing
+from benchmarks.peers import MissingError
 from benchmarks.table import losses, merged, read_results, show, write_results
 
 NAMES = (
-    "slic", "slic_opencv", "sampling", "label_map", "training", "prediction", "training_loop", "board_cost", "forest", "whole_run",
-    "tile", "scaling", "cluster", "grid_map", "so2sat_reading",
+    "slic", "slic_opencv", "sampling", "label_map", "training", "prediction", "training_loop",
+    "board_cost", "forest", "whole_run", "tile", "scaling", "cluster", "grid_map", "so2sat_reading",
 )  # fmt: skip
 """The modules, each with a ``main(quick=False)`` that returns rows."""
 RESULTS = Path(__file__).with_name("results.json")
@@ -31,7 +31,7 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             rows += importlib.import_module(f"benchmarks.{name}").main(quick=quick)
-        except Missing as missing:
+        except MissingError as missing:
             print(f"{name}: left out, {missing}", file=sys.stderr)
     return rows
 

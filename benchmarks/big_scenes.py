@@ -86,7 +86,7 @@ def forest(city: int) -> Path:
 
 
 def map_by_forest(image: Path, model: Path, *, memory: str) -> Run:
-    """Cut the scene into superpixels and map them, as a user would: `citygrain map`, within `memory` if it takes that."""
+    """Cut the scene into superpixels and map them, as a user would, within `memory` if the command takes that."""
     with TemporaryDirectory(dir=CACHE) as name:  # the system's folder for such files may be memory
         words = ["map", image.resolve(), "--model", model.resolve(), "--scale", "10000", "--out", "out"]
         if "--memory" in options_of("map"):

@@ -2,9 +2,9 @@
 
     python -m benchmarks.cluster [--quick]
 
-Workers are processes of one thread. The bytes are all that passes the machine's own network device meanwhile, once each:
-what a cluster of several machines would send. They stand beside the bytes of the scene in 16 bits. The scheduler's cost
-is that of a task that does nothing, beside a plain call of the same function. For information: no ratio is wanted.
+Workers are processes of one thread. The bytes are all that passes the machine's own network device meanwhile, once
+each: what a cluster of several machines would send. They stand beside the bytes of the scene in 16 bits. The
+scheduler's cost is that of a task that does nothing, beside a plain call. For information: no ratio is wanted.
 """
 
 import time
@@ -55,7 +55,12 @@ def main(*, quick: bool = False) -> list[Row]:
 def _client(workers: int) -> "Client":
     from distributed import Client
 
-    words: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    words: dict[str, Any] = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "processes": True,
+        "dashboard_address": None,
+    }
     return Client(**words, silence_logs=50)
 
 

@@ -21,7 +21,20 @@ from typing import Any
 import numpy as np
 import psutil
 
-__all__ = ["Row", "Run", "Turns", "beside", "citygrain", "command_line", "data", "seconds", "turns", "watched", "within", "yardstick"]
+__all__ = [
+    "Row",
+    "Run",
+    "Turns",
+    "beside",
+    "citygrain",
+    "command_line",
+    "data",
+    "seconds",
+    "turns",
+    "watched",
+    "within",
+    "yardstick",
+]
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "runs/bench"

@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 
 from benchmarks import frame
 from benchmarks.frame import Row, Run, citygrain, command_line, within, yardstick
-from benchmarks.peers import Missing
+from benchmarks.peers import MissingError
 from citygrain.models.shelf import published_models
 from citygrain.scene.read import read_scene
 from citygrain.scene.write import write_cog
@@ -31,7 +31,7 @@ SECONDS, BEYOND_GB = 60.0, 1.0
 def main(*, quick: bool = False) -> list[Row]:
     """Return the rows beside the published way and the limits of time and memory."""
     if not frame.data().exists():
-        raise Missing(f"no real data in {frame.data()}: set CITYGRAIN_DATA")
+        raise MissingError(f"no real data in {frame.data()}: set CITYGRAIN_DATA")
     side, tried = (320, 64) if quick else (4_000, 2_400)
     scene = large(side)
     cells = (side // CELL) ** 2
@@ -46,7 +46,9 @@ def main(*, quick: bool = False) -> list[Row]:
     ratio = peer / exact.seconds
     return [
         Row(what, exact.seconds, peer, "s", "window by window, as published", ratio, None),
-        Row(f"{what}, bfloat16", half.seconds, exact.seconds, "s", "ours in float32", exact.seconds / half.seconds, None),
+        Row(
+            f"{what}, bfloat16", half.seconds, exact.seconds, "s", "ours in float32", exact.seconds / half.seconds, None
+        ),
         within(f"{what}: time", exact.seconds, SECONDS, "s", yardstick=None if quick else yardstick()),
         within(f"{what}: memory", exact.peak_gb, gb + BEYOND_GB, "GB", scene_gb=gb),
     ]

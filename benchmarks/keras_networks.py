@@ -20,7 +20,9 @@ class _Layers:
     def __init__(self) -> None:
         self.made: list[keras.Layer] = []
 
-    def conv(self, x: Any, width: int, size: int, *, stride: int = 1, padding: str = "valid", act: str | None = None) -> Any:
+    def conv(
+        self, x: Any, width: int, size: int, *, stride: int = 1, padding: str = "valid", act: str | None = None
+    ) -> Any:
         layer = layers.Conv2D(width, size, strides=stride, padding=padding, activation=act)
         self.made.append(layer)
         return layer(x)
@@ -37,7 +39,7 @@ class _Layers:
 
 
 def course_cnn(shape: tuple[int, int, int], classes: int) -> Built:
-    """Conv 64 4x4, MaxPool, Conv 128 3x3, MaxPool, Conv 64 3x3, Dense 256, Dense; 217,604 parameters for 25 x 25 x 3."""
+    """Convolutions 64 4x4, 128 3x3, 64 3x3, two poolings, Dense 256: 217,604 parameters for 25 x 25 x 3, 4 classes."""
     make, x = _Layers(), (first := keras.Input(shape))
     x = layers.MaxPooling2D(2)(make.conv(x, 64, 4, act="relu"))
     x = layers.MaxPooling2D(2)(make.conv(x, 128, 3, act="relu"))

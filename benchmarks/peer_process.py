@@ -42,7 +42,7 @@ def slic(image: str, side: int, ruler: float, out: str) -> dict[str, Any]:
     return took | {"n": int(cut.getNumberOfSuperpixels())}
 
 
-def predict(name: str, x: str, classes: int, batch: int, weights: str = "", out: str = "") -> dict[str, Any]:
+def predict(name: str, x: str, classes: int, batch: int, *, weights: str = "", out: str = "") -> dict[str, Any]:
     """Predict rows (n, h, w, c) by ``model.predict``; put weights in first, write the probabilities if asked."""
     from benchmarks.keras_networks import put_weights
 
@@ -59,7 +59,7 @@ def predict(name: str, x: str, classes: int, batch: int, weights: str = "", out:
     return {"seconds": took, "parameters": built[0].count_params()}
 
 
-def train(name: str, x: str, y: str, held_out: int, epochs: int, batch: int) -> dict[str, Any]:
+def train(name: str, x: str, y: str, *, held_out: int, epochs: int, batch: int) -> dict[str, Any]:
     """Train on all rows but the last `held_out`, which validate each epoch; building and tracing do not count."""
     from benchmarks.keras_networks import NETWORKS
 

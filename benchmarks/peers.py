@@ -14,12 +14,12 @@ from typing import Any, Self
 
 from benchmarks.frame import ROOT
 
-__all__ = ["Missing", "Peers"]
+__all__ = ["MissingError", "Peers"]
 
 PYTHON = ROOT / ".venv-peers/bin/python"
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A peer or data that a benchmark needs and that is not there."""
 
 
@@ -28,13 +28,13 @@ class Peers:
 
     Raises
     ------
-    Missing
+    MissingError
         If the environment is not there.
     """
 
     def __init__(self) -> None:
         if not PYTHON.exists():
-            raise Missing("the peers are not installed: make bench")
+            raise MissingError("the peers are not installed: make bench")
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
         self._said = TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
         self._process = subprocess.Popen(

@@ -2,10 +2,10 @@
 
     python -m benchmarks.prediction [--quick]
 
-Our weights are put into the same network built in Keras (`benchmarks.keras_networks`), so both answer the same rows with
-the same probabilities; the largest difference is kept beside the figure. Keras is timed at the batch that suits it best
-(32, 128 or 512, tried beforehand). Ours is timed in float32, and where the processor multiplies bfloat16 also in that,
-as our own recipes do; the wanted ratio is judged there. Plain PyTorch is what one would write first: batches of
+Our weights are put into the same network built in Keras (`benchmarks.keras_networks`), so both answer the same rows
+with the same probabilities; the largest difference is kept beside the figure. Keras is timed at the batch that suits it
+best (32, 128 or 512, tried beforehand). Ours is timed in float32 and, where the processor multiplies bfloat16, also in
+that, as our own recipes do; the wanted ratio is judged there. Plain PyTorch is what one would write first: batches of
 128, eager, float32, rows before columns.
 """
 

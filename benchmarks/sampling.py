@@ -31,7 +31,9 @@ def main(*, quick: bool = False) -> list[Row]:
     """Return the rows beside the search and beside `regionprops`."""
     side, cell, tried, pairs = (200, 20, 10, 1) if quick else (3500, 20, 100, 3)
     labels, reference, values = world(side, cell)
-    padded = np.pad(values, ((0, 0), (WINDOW // 2,) * 2, (WINDOW // 2,) * 2), mode="reflect")  # the peers' need not count
+    padded = np.pad(
+        values, ((0, 0), (WINDOW // 2,) * 2, (WINDOW // 2,) * 2), mode="reflect"
+    )  # the peers' need not count
     n = int(labels.max())
     some = np.linspace(1, n, tried).astype(int)
     took = seconds(lambda: ours(labels, reference, values))

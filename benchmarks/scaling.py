@@ -1,4 +1,4 @@
-"""The same job at 1, 4, 16 and 64 Mpixel: is time linear in pixels, and memory flat?
+"""The same job at 1, 4, 16 and 64 Mpixel: whether time is linear in pixels, and memory flat.
 
     python -m benchmarks.scaling [--quick]
 

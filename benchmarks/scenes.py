@@ -10,7 +10,7 @@ from scipy import ndimage
 from sklearn.cluster import KMeans
 
 from benchmarks import frame
-from benchmarks.peers import Missing
+from benchmarks.peers import MissingError
 from citygrain.scene.synthetic import synthetic_city
 
 __all__ = ["SCENES", "Scene", "aberystwyth", "data", "large", "leipzig", "stretch", "synthetic"]
@@ -75,5 +75,5 @@ def data() -> Path:
 
 def _there(name: str) -> Path:
     if not (data() / name).exists():
-        raise Missing(f"no {name} in {data()}: set CITYGRAIN_DATA")
+        raise MissingError(f"no {name} in {data()}: set CITYGRAIN_DATA")
     return data() / name

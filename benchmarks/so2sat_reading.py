@@ -40,7 +40,9 @@ def main(*, quick: bool = False) -> list[Row]:
             for radar in ("raw", "features"):
                 ours, theirs = (after(before, path, work) for work in (lambda p, r=radar: epoch(p, r), plain))  # type: ignore[misc]
                 found = turns(ours, theirs, pairs=pairs)
-                rows.append(beside(f"an epoch of So2Sat, {state}, radar {radar}", "a plain h5py read", found, wanted=None))
+                rows.append(
+                    beside(f"an epoch of So2Sat, {state}, radar {radar}", "a plain h5py read", found, wanted=None)
+                )
         path.unlink()
         sparse = Path(folder) / "training.h5"
         write_patches(sparse, trained, filled=False)

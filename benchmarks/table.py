@@ -107,5 +107,4 @@ def _compared(row: Row) -> float:
 
 def _machine() -> dict[str, Any]:
     versions = {name: metadata.version(name) for name in _VERSIONS}
-    load = round(os.getloadavg()[0], 2)
-    return {"processors": os.cpu_count(), "architecture": platform.machine(), "load": load, "versions": versions}
+    return {"processors": os.cpu_count(), "architecture": platform.machine(), "versions": versions}

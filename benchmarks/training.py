@@ -2,9 +2,9 @@
 
     python -m benchmarks.training [--quick]
 
-8,000 patches of 25 x 25 x 3, a fifth of them to validate after each epoch, batches of 32, Adam, float32. Keras's time is
-that of `fit` alone, on a model that is built and traced; ours is that of `fit` from a new model on. Both end with the
-accuracy on the same validation rows, so that it can be seen that they did the same work.
+8,000 patches of 25 x 25 x 3, a fifth of them to validate after each epoch, batches of 32, Adam, float32. Keras's time
+is that of `fit` alone, on a model that is built and traced; ours is that of `fit` from a new model on. Both end with
+the accuracy on the same validation rows, so that it can be seen that they did the same work.
 """
 
 from pathlib import Path
@@ -24,18 +24,17 @@ PARAMETERS = 217_604
 def main(*, quick: bool = False) -> list[Row]:
     """Return the row."""
     per_class, side, epochs, pairs = (40, 128, 1, 1) if quick else (2_000, 1024, 3, 3)
-    samples = city_patches(per_class, side)
-    held_out = len(samples) // 5
-    learn, judge = samples[: len(samples) - held_out], samples[len(samples) - held_out :]
     kept: dict[str, Any] = {}
-
-    def fit() -> None:
-        kept["ours"] = make_model("cnn", recipe="course", epochs=epochs).fit(learn, judge)
-
-    with TemporaryDirectory() as name, Peers() as peers:
+    with Peers() as peers, TemporaryDirectory() as name:
+        samples = city_patches(per_class, side)
+        held_out = len(samples) // 5
+        learn, judge = samples[: len(samples) - held_out], samples[len(samples) - held_out :]
         x, y = Path(name) / "x.npy", Path(name) / "y.npy"
         np.save(x, np.ascontiguousarray(samples.x.transpose(0, 2, 3, 1)))
         np.save(y, samples.legend.columns(samples.y).astype(np.int64))
+
+        def fit() -> None:
+            kept["ours"] = make_model("cnn", recipe="course", epochs=epochs).fit(learn, judge)
 
         def keras() -> float:
             asked = {"name": "course-cnn", "x": x, "y": y, "held_out": held_out, "epochs": epochs, "batch": 32}

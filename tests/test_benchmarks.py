@@ -1,0 +1,180 @@
+"""The benchmarks run, their table says what was measured, and the alarm sounds at a loss and at nothing else."""
+
+import doctest
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks import big_scenes, frame, peers, table, whole_run
+from benchmarks.frame import Row, Run, Turns, beside, turns, within
+from helpers.commands import Command
+
+BESIDE_PEERS = ("slic_opencv", "training", "prediction")
+ROOT = Path(__file__).parents[1]
+
+
+FAMILY = """
+import subprocess, sys, time
+held = b"x" * 60_000_000
+if len(sys.argv) == 1:
+    subprocess.run([sys.executable, __file__, "child"])
+time.sleep(0.6)
+"""
+
+
+def row(ratio: float, what: str = "SLIC", *, compared: float | None = None, wanted: float | None = 12) -> Row:
+    return Row(what, 1.0, ratio, "s", "scikit-image", ratio, wanted, compared)
+
+
+def accepted(**ratios: float) -> table.Results:
+    return {"rows": {what: {"accepted": ratio} for what, ratio in ratios.items()}}
+
+
+@pytest.mark.parametrize(("ratio", "loud"), [(12.0, False), (16.0, False), (9.01, False), (8.99, True), (0.0, True)])
+def test_alarm_sounds_at_a_loss_of_more_than_a_quarter(ratio, loud):
+    assert bool(table.losses([row(ratio)], accepted(SLIC=12.0))) == loud
+
+
+def test_alarm_is_silent_without_an_earlier_figure():
+    assert table.losses([row(0.1, "new")], accepted(SLIC=12.0)) == []
+
+
+def test_limit_in_seconds_is_compared_by_the_yardstick():
+    """Another machine is slower in both, and no alarm; a slower job on the same machine is one."""
+    fast, slow_machine, slow_job = (
+        within("job", ours, 30.0, "s", yardstick=yard) for ours, yard in ((20.0, 2.0), (60.0, 6.0), (60.0, 2.0))
+    )
+    before = table.merged([fast], {"rows": {}}, update=True)
+    assert (slow_machine.reached, table.losses([slow_machine], before)) == (False, [])
+    assert len(table.losses([slow_job], before)) == 1
+
+
+def test_small_losses_do_not_add_up_unseen():
+    results = table.merged([row(12.0)], {"rows": {}}, update=False)
+    for ratio in (11.0, 10.0, 9.5):
+        assert table.losses([row(ratio)], results) == []
+        results = table.merged([row(ratio)], results, update=False)
+    assert results["rows"]["SLIC"]["ratio"] == 9.5
+    assert table.losses([row(8.9)], results)
+    assert table.merged([row(8.9)], results, update=True)["rows"]["SLIC"]["accepted"] == 8.9
+
+
+def test_a_part_run_alone_leaves_the_other_figures():
+    results = table.merged([row(12.0), row(3.0, "forest")], {"rows": {}}, update=True)
+    assert set(table.merged([row(13.0)], results, update=False)["rows"]) == {"SLIC", "forest"}
+
+
+def test_results_of_another_form_or_none_are_no_results(tmp_path: Path):
+    (tmp_path / "old.json").write_text('{"slic": {"large": 1}}', encoding="utf-8")
+    assert table.read_results(tmp_path / "old.json") == table.read_results(tmp_path / "none.json") == {"rows": {}}
+
+
+def test_what_is_written_is_read_back(tmp_path: Path):
+    results = table.merged([row(12.0), within("job", 20.0, 30.0, "s")], {"rows": {}}, update=True)
+    table.write_results(tmp_path / "results.json", results)
+    assert table.read_results(tmp_path / "results.json") == json.loads(json.dumps(results))
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_committed_results_can_be_read_and_hold_no_path():
+    path = ROOT / "benchmarks/results.json"
+    found = table.read_results(path)["rows"]
+    assert all(entry["accepted"] > 0 for entry in found.values())
+    assert not path.exists() or "/home/" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("word", "ratio"), [("", 8.0), ("--update", 8.0), ("", 10.0)])
+def test_command_ends_with_one_at_a_loss(word, ratio, tmp_path, monkeypatch, capsys):
+    code, words = int(ratio < 9 and not word), [word] if word else []
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(bench, "run", lambda names, *, quick: [row(ratio)])
+    table.write_results(bench.RESULTS, table.merged([row(12.0)], {"rows": {}}, update=True))
+    assert bench.main(words) == code
+    assert ("a loss of 33 %" in capsys.readouterr().out) == bool(code)
+    kept = table.read_results(bench.RESULTS)["rows"]["SLIC"]
+    assert (kept["ratio"], kept["accepted"]) == (ratio, ratio if words else 12.0)
+
+
+def test_quick_run_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(bench, "run", lambda names, *, quick: [row(0.1)])
+    assert bench.main(["--quick"]) == 0
+    assert not bench.RESULTS.exists()
+
+
+def test_each_benchmark_is_named_and_unknown_ones_are_refused(capsys):
+    files = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
+    assert {name for name, text in files.items() if "command_line(main, __doc__)" in text} == set(bench.NAMES)
+    with pytest.raises(SystemExit):
+        bench.main(["slick"])
+    assert "no benchmark slick" in capsys.readouterr().err
+
+
+def test_table_says_what_it_is_given():
+    assert doctest.testmod(table).failed == 0
+    lines = table.show([row(11.9), row(12.0), row(1.0, "other", wanted=None)]).splitlines()
+    assert [line.split()[-1] for line in lines] == ["reached", "NO", "yes", "1.00"]
+
+
+def test_pairs_take_turns_and_their_ratios_are_the_figure():
+    order = []
+
+    def clock(name: str, seconds: float):
+        return lambda: order.append(name) or seconds
+
+    found = turns(clock("a", 2.0), clock("b", 6.0), pairs=3)
+    assert "".join(order) == "ab" + "ab" + "ba" + "ab"  # the first two warm up
+    assert beside("x", "y", found, wanted=3).reached
+    assert Turns([1.0, 1.0, 4.0], [2.0, 5.0, 4.0]).ratio == 2.0
+
+
+def test_watched_process_reports_its_family(tmp_path: Path):
+    (tmp_path / "family.py").write_text(FAMILY, encoding="utf-8")
+    run = frame.watched([tmp_path / "family.py"], cwd=tmp_path)
+    assert 0.11 < run.peak_gb < 0.3  # two of 0.06
+    assert run.seconds > 1.1 and 0 < run.processor_seconds < run.seconds
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        frame.watched(["-c", "raise SystemExit(3)"], cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", BESIDE_PEERS)
+def test_without_peers_it_says_so(name, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "PYTHON", ROOT / "no/such/python")
+    monkeypatch.setattr("benchmarks.training.city_patches", lambda *_: pytest.fail("asked for rows in vain"))
+    assert bench.run([name], quick=True) == []
+    assert "make bench" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def in_process(citygrain: Command, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Run our commands in this process, which has loaded everything, and keep scenes in a folder of the tests."""
+
+    def run(*words: object, cwd: Path, env: object = None) -> Run:
+        monkeypatch.chdir(cwd)
+        said = citygrain(*words)
+        assert said.returncode == 0, said.stderr
+        return Run(1.0, 1.0, 1.0)
+
+    for module in (big_scenes, whole_run):
+        monkeypatch.setattr(module, "citygrain", run)
+    monkeypatch.setattr(big_scenes, "CACHE", cache)
+    monkeypatch.setattr("benchmarks.so2sat_reading.CACHE", cache)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(bench.NAMES) - {*BESIDE_PEERS, "board_cost", "grid_map", "cluster"}))
+def test_it_runs(name: str, in_process: None) -> None:
+    rows = importlib.import_module(f"benchmarks.{name}").main(quick=True)
+    assert rows
+    for found in rows:
+        assert found.ours > 0 and found.theirs > 0 and found.ratio > 0
+        assert json.loads(json.dumps(found.to_dict()))["what"] == found.what
+    assert len({found.what for found in rows}) == len(rows)
