@@ -80,7 +80,7 @@ def test_a_scene_is_one_image_or_several_dates() -> None:
 def test_the_most_common_number_of_a_unit(data: st.DataObject) -> None:
     pixels = data.draw(st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 4)), min_size=1, max_size=40))
     units, numbers = np.array(pixels).T
-    found = most_common(units[None], numbers[None].astype(np.int32), 4)
+    found = most_common([(units[None], numbers[None].astype(np.int32))], 4)
     for unit in range(4):
         mine = [n for u, n in pixels if u == unit and n > 0]
         assert found[unit] == -1 if not mine else mine.count(found[unit]) == max(map(mine.count, mine))

@@ -85,6 +85,10 @@ class RunRecord:
         Plain sentences: what the map will not tell.
     cell : int
         Side of a cell in pixels, where cells are the units.
+    step : int
+        The rasters hold every so many-th row and column of the scene.
+    whole : Whole, optional
+        What they do not tell then.
     """
 
     title: str
@@ -104,6 +108,8 @@ class RunRecord:
     config: dict[str, Any]
     caveats: list[str]
     cell: int = 1
+    step: int = 1
+    whole: "Whole | None" = None
 
     def __post_init__(self) -> None:
         shape = self.scene.shape[1:]
@@ -116,6 +122,25 @@ class RunRecord:
     def ground(self) -> str:
         """What was held out for the test: ``"blocks"`` or ``"polygons"``."""
         return str(self.assessment.get("split_detail", {}).get("by", "blocks"))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What is known of a scene of which the report shows a part of the rows and columns only.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its rows and columns.
+    counts : ndarray of int64, (256,)
+        Pixels of each code on its map.
+    units : int
+        How many units it has.
+    """
+
+    shape: tuple[int, int]
+    counts: npt.NDArray[np.int64]
+    units: int
 
 
 def write_report(path: Path, run: RunRecord) -> None:
@@ -203,10 +228,10 @@ def _explored(run: RunRecord) -> Explored:
 
 def _areas(run: RunRecord) -> list[dict[str, Any]]:
     """Return pixels, share and hectares of each class on the map."""
-    counts = np.bincount(run.map_codes.ravel(), minlength=256)
+    counts = np.bincount(run.map_codes.ravel(), minlength=256) if run.whole is None else run.whole.counts
     total = int(counts[1:].sum())
     metres = pixel_metres(run.scene.odc.geobox)
-    hectares = metres[0] * metres[1] / 10_000 if metres else None
+    hectares = metres[0] * metres[1] / 10_000 / run.step**2 if metres else None
     return [
         {
             "name": c.name,
@@ -221,16 +246,30 @@ def _areas(run: RunRecord) -> list[dict[str, Any]]:
 
 def _facts(run: RunRecord) -> list[tuple[str, str]]:
     """Return what the scene is, in words."""
-    geobox, (height, width) = run.scene.odc.geobox, run.scene.shape[1:]
-    facts = [("Size", f"{width} × {height} pixels")]
+    geobox, (height, width) = run.scene.odc.geobox, run.whole.shape if run.whole else run.scene.shape[1:]
+    shown = f", of which this page shows every {ordinal(run.step)} row and column" if run.step > 1 else ""
+    facts = [("Size", f"{width} × {height} pixels{shown}")]
     if geobox is not None:
         geographic = geobox.crs is not None and geobox.crs.geographic
-        facts.append(("Pixel", f"{abs(geobox.resolution.x):g} {'°' if geographic else 'm'}"))
+        facts.append(("Pixel", f"{abs(geobox.resolution.x) / run.step:g} {'°' if geographic else 'm'}"))
         if geobox.crs is not None:
             code = f" (EPSG:{geobox.crs.epsg})" if geobox.crs.epsg else ""
             facts.append(("Coordinate system", f"{geobox.crs.proj.name}{code}"))
     facts.append(("Bands", ", ".join(str(name) for name in run.scene.band.values)))
     facts.append(("Picture", " ".join(natural_bands(run.scene)) + " as red, green, blue"))
     if run.segments is not None:
-        facts.append(("Superpixels", thousands(int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])))))
+        number = int(np.count_nonzero(np.bincount(run.segments.ravel())[1:])) if run.whole is None else run.whole.units
+        facts.append(("Superpixels", thousands(number)))
     return facts
+
+
+def ordinal(number: int) -> str:
+    """Return 2 as ``2nd``, 3 as ``3rd``, 4 as ``4th``.
+
+    Examples
+    --------
+    >>> [ordinal(number) for number in (2, 3, 4, 21)]
+    ['2nd', '3rd', '4th', '21st']
+    """
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    return f"{number}{ending}"

@@ -6,7 +6,7 @@ aloud, and refused where the values contradict them.
 
 import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def read_scene(
     offset: float = 0.0,
     sensor: str = "sentinel-2",
     reflectance: bool = True,
-    lazy: bool = False,
+    lazy: bool | Callable[[tuple[int, ...]], bool] = False,
 ) -> xr.DataArray:
     """Read a scene from one file or from a stack of files.
 
@@ -72,8 +72,8 @@ def read_scene(
         Whose band names they are: ``"sentinel-2"``, ``"landsat-8"`` or ``"sentinel-1"``.
     reflectance : bool
         Whether the optical bands must come out as reflectance. If so, values that cannot be reflectance are refused.
-    lazy : bool
-        Whether to leave the values in the files: each window is read when it is asked for (see `citygrain.lazy`), with
+    lazy : bool or callable
+        Whether to leave the values in the files; a function is asked with the shape (band, y, x). Each window is read when it is asked for (see `citygrain.lazy`), with
         the values that the whole scene would have there, and an infinite value is refused when it is met. The blocks in
         which the file is kept are in ``.encoding["preferred_chunks"]``.
 
@@ -110,7 +110,8 @@ def read_scene(
             "source": ", ".join(file.name for file in paths),
         }
         scene = _raster(chosen, scaling, attrs)
-        scene = scene if lazy else scene.load()
+        left = lazy(scene.shape) if callable(lazy) else lazy
+        scene = scene if left else scene.load()
         sample = sample_pixels(scene)
         refuse_empty(scene, sample, chosen[0].layer.file)
         if reflectance:

@@ -14,46 +14,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from citygrain.accuracy.assess import assess
-from citygrain.features.stack import compute_features
 from citygrain.files import make_folder, write_text
-from citygrain.grid_patches import GridPatches
 from citygrain.legend import Legend
-from citygrain.maps.predict import predict_map
-from citygrain.maps.thematic_map import ThematicMap
+from citygrain.maps.map_writer import MapWriter
+from citygrain.maps.predict import predict_windows
 from citygrain.models.card import read_card
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.models.devices import ONE, Devices
 from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.store import read_samples, read_table, write_samples
-from citygrain.scene.codes import read_codes
+from citygrain.scene.codes import open_codes, read_codes
 from citygrain.scene.write import write_cog
 from citygrain.segments.slic import superpixels
-from citygrain.tessellation import Pixels
 from citygrain.tiles import Progress
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
 from citygrain.workflows.config import RunConfig
-from citygrain.workflows.dates import join_dates, read_dates
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
-from citygrain.workflows.parts import choose_rows, few_patches, group_units, named_legend
+from citygrain.workflows.parts import choose_rows, group_units
+from citygrain.workflows.run_data import RunData
+from citygrain.workflows.run_report import make_record
 from citygrain.workflows.training import training_hooks, wait_for
 from citygrain.workflows.units import (
-    NOUNS,
-    Units,
-    choose_features,
-    choose_units,
+    map_values,
     number_units,
-    on_scene,
     preparation,
-    unit_values,
 )
-from citygrain.workflows.verdict import caveats, verdict
+from citygrain.workflows.verdict import verdict
 
 if TYPE_CHECKING:
-    from citygrain.models.board_views import Crop
     from citygrain.models.classifier import Classifier
     from citygrain.models.tensorboard import Board
     from citygrain.report.html import RunRecord
@@ -134,7 +125,8 @@ def run_record(config: RunConfig, folder: Path) -> "RunRecord":
     folder : Path
         Its output folder, all steps done.
     """
-    return _Job(config, folder, (), None, None, None)._record()
+    job = _Job(config, folder, (), None, None, None)
+    return make_record(folder, job.data, job.manifest.listed())
 
 
 @dataclass
@@ -191,51 +183,14 @@ class _Job:
         several = {"devices": world} if world > 1 else {}  # the same but for rounding and draws
         return {"samples": self._sample_ingredients, "model": c.model.model_dump(), **several}
 
-    # What the steps need in memory.
-
-    def _timed(self, name: str, work: Callable[[], Any]) -> Any:
-        with self.manifest.timed(name):
-            return work()
-
     @cached_property
-    def dates(self) -> list[xr.DataArray]:
-        """The scene, or each of its dates."""
-        dates: list[xr.DataArray] = self._timed("read", lambda: read_dates(self.config.scene))
-        return dates
+    def data(self) -> RunData:
+        """The rasters."""
+        return RunData(self.config, self.folder, self.manifest.timed)
 
-    @cached_property
-    def features(self) -> xr.DataArray:
-        c, dates = self.config.features, self.dates
-        bands = c.bands or [str(name) for name in dates[0].band.values]
-        names = [*bands, *(index for index in c.indices if index not in bands)]
-
-        def work() -> xr.DataArray:
-            return join_dates([compute_features(date, names) for date in dates])
-
-        features: xr.DataArray = self._timed("features", work)
-        return features
-
-    @cached_property
-    def reference(self) -> tuple[xr.DataArray, Legend]:
-        c = self.config.reference
-        options: dict[str, Any] = c.model_dump(exclude={"path", "legend"}) | {"legend": named_legend(c.legend)}
-        geobox = self.features.odc.geobox if self.config.units.kind == "superpixels" else self.units.geobox
-        reference: tuple[xr.DataArray, Legend] = self._timed(
-            "reference", lambda: read_reference(Path(c.path), geobox, **options)
-        )
-        return reference
-
-    @cached_property
-    def units(self) -> Units:
-        superpixels_ = self.config.units.kind == "superpixels"
-        return choose_units(
-            self.features, read_codes(self.folder / "segments.tif") if superpixels_ else None, self.config
-        )
-
-    @cached_property
-    def chosen(self) -> xr.DataArray:
-        """The features that the model sees."""
-        return choose_features(self.features, self.config.model.bands, self.config.scene.sensor)
+    @property
+    def _needs(self) -> list[Callable[[], object]]:
+        return [lambda: self.data.features, lambda: self.data.reference]
 
     # The steps.
 
@@ -247,7 +202,7 @@ class _Job:
 
         def work() -> None:
             labels = superpixels(
-                self.features,
+                self.data.features,
                 n_segments=c.n_segments,
                 area_ha=c.area,
                 compactness=c.compactness,
@@ -263,16 +218,16 @@ class _Job:
             self._segment_ingredients,
             ["segments.tif"],
             work,
-            needs=[lambda: self.features, lambda: self.reference],
+            needs=self._needs,
         )
 
     def sample(self) -> None:
         def work() -> None:
-            reference, legend = self.reference
-            samples = draw_samples(self.chosen, self.units, reference, legend=legend)
-            samples = group_units(samples, self.units, self.config)
+            reference, legend = self.data.reference
+            samples = draw_samples(self.data.chosen, self.data.units, reference, legend=legend)
+            samples = group_units(samples, self.data.units, self.config)
             drawn, table = choose_rows(samples, self.config)
-            table["counts"] = unit_counts(self.units, reference, legend)
+            table["counts"] = unit_counts(self.data.units, reference, legend)
             write_samples(self.folder / "samples.h5", drawn, table=table)
 
         self.manifest.step(
@@ -280,7 +235,7 @@ class _Job:
             self._sample_ingredients,
             ["samples.h5"],
             work,
-            needs=[lambda: self.features, lambda: self.reference],
+            needs=self._needs,
         )
 
     def train(self) -> None:
@@ -290,7 +245,7 @@ class _Job:
             finish_board(board, model, train, valid)
             shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
 
-        self.manifest.step("train", self._train_ingredients, ["model"], work, needs=[lambda: self.features])
+        self.manifest.step("train", self._train_ingredients, ["model"], work, needs=self._needs[:1])
 
     def help(self) -> None:
         """Help the first machine to train, unless that was done; write nothing."""
@@ -303,15 +258,21 @@ class _Job:
         c = self.config.model
         samples = read_samples(self.folder / "samples.h5")
         role = read_table(self.folder / "samples.h5")["role"][samples.unit]
-        board = make_board(self.folder / FOLDER, c.name, samples, self._board, crop=lambda: self._crop(samples.legend))
+        board = make_board(
+            self.folder / FOLDER,
+            c.name,
+            samples,
+            self._board,
+            crop=lambda: map_crop(self.data.chosen, self.data.units, samples.legend),
+        )
         model = make_model(
             c.name,
             recipe=c.recipe,
             epochs=c.epochs,
             options=c.options,
             seed=self.config.seed,
-            preparation=preparation(self.config, self.features, self.units),
-            units=str(self.features.attrs["units"]),
+            preparation=preparation(self.config, self.data.features, self.data.units),
+            units=str(self.data.features.attrs["units"]),
             hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint", board, devices=self.devices),
             devices=self.devices,
         )
@@ -321,22 +282,24 @@ class _Job:
     def map(self) -> None:
         def work() -> None:
             model = load_model(self.folder / "model")
-            city = predict_map(self.chosen, self.units, model, progress=self.progress)
-            city.write(self.folder / "map.tif")
+            units = self.data.units
+            with MapWriter(self.folder / "map.tif", units.geobox, model.card.legend) as target:
+                for window in predict_windows(self.data.chosen, units, model, progress=self.progress):
+                    target.write(window)
 
         outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif"]
-        self.manifest.step("map", self._train_ingredients, outputs, work, needs=[lambda: self.features])
+        self.manifest.step("map", self._train_ingredients, outputs, work, needs=self._needs[:1])
 
     def assess(self) -> None:
         def work() -> None:
             table = read_table(self.folder / "samples.h5")
-            city = self._city()
-            mapped = unit_values(city.codes.values, number_units(self.units), len(table["role"]))
-            figures = verdict(table, mapped, city.legend, self.config)
+            legend = read_card(self.folder / "model").legend
+            mapped = map_values(open_codes(self.folder / "map.tif"), self.data.units)
+            figures = verdict(table, mapped, legend, self.config)
             if self.truth:
-                figures["truth"] = self._against_truth(city, table["role"] == 3)
+                figures["truth"] = self._against_truth(table["role"] == 3, legend)
             write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
-            test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], city.legend)
+            test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], legend)
             write_text(self.folder / "confusion.csv", test.to_csv())
             if self.config.model.name != "forest":
                 log_test_scores(self.folder / FOLDER, self._board, test.to_dict())
@@ -349,11 +312,10 @@ class _Job:
         def work() -> None:
             from citygrain.report.html import write_report  # noqa: PLC0415 - matplotlib only for the report
 
-            write_report(self.folder / "report.html", self._record())
+            write_report(self.folder / "report.html", make_record(self.folder, self.data, self.manifest.listed()))
 
-        needs = [lambda: self.features, lambda: self.reference]
         ingredients = {"map": self._train_ingredients, "truth": self.manifest.head["inputs"].get(str(self.truth))}
-        self.manifest.step("report", ingredients, ["report.html"], work, needs=needs)
+        self.manifest.step("report", ingredients, ["report.html"], work, needs=self._needs)
 
     @property
     def _board(self) -> BoardChoice:
@@ -362,48 +324,10 @@ class _Job:
         bands = None if c.projector.bands is None else tuple(c.projector.bands)
         return BoardChoice(c.tensorboard, bands, c.projector.points, run_text(c.model_dump()))
 
-    def _crop(self, legend: Legend) -> "Crop":
-        return map_crop(self.chosen, self.units, legend)
-
-    def _city(self) -> ThematicMap:
-        return ThematicMap.read(self.folder / "map.tif", read_card(self.folder / "model").legend)
-
-    def _against_truth(self, city: ThematicMap, tested: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    def _against_truth(self, tested: npt.NDArray[np.bool_], legend: Legend) -> dict[str, Any]:
         """Score map and reference, pixel by pixel in the test blocks, against what is really there."""
-        really, legend = read_reference(Path(self.truth or ""), city.geobox, legend=city.legend)
-        where = np.append(tested, False)[number_units(self.units)]
-        reference, _ = self.reference
-        scores = {"map": city.codes.values[where], "reference": reference.values[where]}
+        city, (reference, _) = read_codes(self.folder / "map.tif"), self.data.reference
+        really, _ = read_reference(Path(self.truth or ""), city.odc.geobox, legend=legend)
+        where = np.append(tested, False)[number_units(self.data.units)]
+        scores = {"map": city.values[where], "reference": reference.values[where]}
         return {side: assess(really.values[where], codes, legend).to_dict() for side, codes in scores.items()}
-
-    def _record(self) -> "RunRecord":
-        from citygrain.report.html import RunRecord  # noqa: PLC0415 - matplotlib only for the report
-
-        city, samples = self._city(), read_samples(self.folder / "samples.h5")
-        table = read_table(self.folder / "samples.h5")
-        figures = json.loads((self.folder / "assessment.json").read_text(encoding="utf-8"))
-        card, units, scene = read_card(self.folder / "model"), self.units, self.dates[0]
-        role = np.array([0, 1, 1, 2], np.uint8)[table["role"]]
-
-        def drawn(raster: xr.DataArray) -> npt.NDArray[Any]:
-            return on_scene(raster.values, units, (scene.shape[1], scene.shape[2]))
-
-        return RunRecord(
-            title=self.folder.resolve().name,
-            scene=scene,
-            unit=NOUNS[self.config.units.kind],
-            segments=None if isinstance(units, GridPatches | Pixels) else units.labels.values,
-            legend=city.legend,
-            reference_pixel=drawn(self.reference[0]),
-            reference_unit=drawn(units.scatter(table["y"])),
-            map_codes=drawn(city.codes),
-            confidence=drawn(city.confidence),
-            split=drawn(units.scatter(role)),
-            assessment=figures,
-            history=[dict(epoch) for epoch in card.history],
-            patches=few_patches(samples) if len(samples.x.shape) == 4 else None,
-            steps=self.manifest.listed(),
-            config=self.config.model_dump(),
-            caveats=caveats(figures, table, self.config),
-            cell=units.stride if isinstance(units, GridPatches) else 1,
-        )

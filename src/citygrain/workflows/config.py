@@ -136,7 +136,12 @@ class ProjectorConfig(_Section):
 
 
 class ComputeConfig(_Section):
-    """What a network trains on: devices (GPUs, else processes) of each machine, and machines."""
+    """What a run may take: memory ("4GB"; half the machine's by default), and what a network trains on.
+
+    That is: devices (GPUs, else processes) of each machine, and machines.
+    """
+
+    memory: str | None = None
 
     devices: int = Field(1, ge=1)
     nodes: int = Field(1, ge=1)

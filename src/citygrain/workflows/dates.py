@@ -1,6 +1,6 @@
 """Several dates of one scene, side by side as features: seasons tell apart what one date cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from citygrain.workflows.config import SceneConfig
 __all__ = ["join_dates", "read_dates"]
 
 
-def read_dates(config: SceneConfig, *, lazy: bool = False) -> list[xr.DataArray]:
+def read_dates(config: SceneConfig, *, lazy: bool | Callable[[tuple[int, ...]], bool] = False) -> list[xr.DataArray]:
     """Read the scene of a run: one image, or each of its dates; lazily, if so wished (see `read_scene`).
 
     Raises

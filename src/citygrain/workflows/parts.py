@@ -1,7 +1,7 @@
 """Choices that a configuration implies: which rows train, validate and test, and which legend is meant."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from citygrain.samples.split import ROLES, assign_roles
 from citygrain.samples.vector import is_vector
 from citygrain.scene.codes import read_class_names
 from citygrain.workflows.config import RunConfig
-from citygrain.workflows.units import Units, number_units
+from citygrain.workflows.units import Units, strip_tiles
 
 __all__ = ["choose_rows", "few_patches", "group_units", "map_table", "most_common", "named_legend", "recoded_map"]
 
@@ -49,32 +49,35 @@ def group_units(samples: Samples, units: Units, config: RunConfig) -> Samples:
         raise InputError(came, wanted="a reference of polygons", mend="set split = 'blocks'")
     legend = named_legend(c.legend)
     numbers = polygon_ids(c.path, units.geobox, field=c.field, layer=c.layer, legend=legend, ignore=c.ignore)
-    return replace(samples, group=most_common(number_units(units), numbers.values, len(units)))
+    strips = ((units.parts(tile), numbers.values[tile.slices]) for tile in strip_tiles(numbers.shape))
+    return replace(samples, group=most_common(strips, len(units)))
 
 
-def most_common(units: npt.NDArray[np.int64], numbers: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int64]:
+def most_common(strips: Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]], n: int) -> npt.NDArray[np.int64]:
     """Return the number, other than 0, that most pixels of each unit have; -1 where there is none.
 
     Parameters
     ----------
-    units : ndarray of int, (height, width)
-        Row of the unit at each pixel, -1 = none.
-    numbers : ndarray of int, (height, width)
-        Number of each pixel; 0 = none.
+    strips : iterable of (ndarray of int, ndarray of int)
+        Row of the unit at each pixel (-1 = none), and number of each pixel (0 = none), strip by strip.
     n : int
         Units.
 
     Examples
     --------
-    >>> most_common(np.array([[0, 0, 0, 1]]), np.array([[7, 8, 8, 0]], np.int32), 2).tolist()
+    >>> most_common([(np.array([[0, 0, 0, 1]]), np.array([[7, 8, 8, 0]], np.int32))], 2).tolist()
     [8, -1]
     """
-    there = (units >= 0) & (numbers > 0)
-    pairs, counts = np.unique(np.stack([units[there], numbers[there]]), axis=1, return_counts=True)
+    found, counts = np.empty((2, 0), np.int64), np.empty(0, np.int64)
+    for units, numbers in strips:
+        there = (units >= 0) & (numbers > 0)
+        pairs, more = np.unique(np.stack([units[there], numbers[there]]), axis=1, return_counts=True)
+        found, place = np.unique(np.hstack([found, pairs]), axis=1, return_inverse=True)
+        counts = np.bincount(place.ravel(), np.concatenate([counts, more]), found.shape[1]).astype(np.int64)
     order = np.argsort(counts, kind="stable")  # the largest count is written last
-    found = np.full(n, -1, np.int64)
-    found[pairs[0, order]] = pairs[1, order]
-    return found
+    most = np.full(n, -1, np.int64)
+    most[found[0, order]] = found[1, order]
+    return most
 
 
 def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str, npt.NDArray[Any]]]:

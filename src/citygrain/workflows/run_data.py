@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from citygrain.features.stack import compute_features
+from citygrain.lazy import is_lazy
 from citygrain.legend import Legend
 from citygrain.samples.reference import read_reference
 from citygrain.scene.codes import open_codes, read_codes
@@ -48,21 +49,25 @@ class RunData:
         """What memory there is."""
         return MemoryPlan.of(self.config.compute.memory)
 
-    @cached_property
+    @property
     def streams(self) -> bool:
         """Whether the scene is read by windows, because it does not fit into memory; no result depends on it."""
-        found = read_dates(self.config.scene, lazy=True)
-        pixels, bands = found[0].shape[1] * found[0].shape[2], len(found) * found[0].shape[0]
-        streams = not self.memory.holds(pixels, bands, len(found) * len(self._names(found[0])))
-        if streams:
-            log.info("%d Mpixel do not fit into %.1f GB: read by windows", pixels // 10**6, self.memory.limit / 1e9)
-        return streams
+        return any(is_lazy(date) for date in self.dates)
 
     @cached_property
     def dates(self) -> list[xr.DataArray]:
-        """The scene, or each of its dates."""
+        """The scene, or each of its dates; lazy where they do not fit into memory."""
         with self.timed("read"):
-            return read_dates(self.config.scene, lazy=self.streams)
+            return read_dates(self.config.scene, lazy=self._too_large)
+
+    def _too_large(self, shape: tuple[int, ...]) -> bool:
+        c, (bands, height, width) = self.config, shape
+        number, features = len(c.scene.dates or [""]), len(c.features.bands or range(bands)) + len(c.features.indices)
+        large = not self.memory.holds(height * width, number * bands, number * features)
+        if large:
+            size, limit = height * width / 1e6, self.memory.limit / 1e9
+            log.info("%.1f Mpixel do not fit into %.1f GB of memory: they are read by windows", size, limit)
+        return large
 
     @cached_property
     def features(self) -> xr.DataArray:

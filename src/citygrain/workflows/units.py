@@ -15,7 +15,7 @@ from citygrain.errors import ConfigError, InputError
 from citygrain.grid_patches import GridPatches
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics
-from citygrain.tiles import Tile
+from citygrain.tiles import Tile, tile_grid
 from citygrain.workflows.config import ModelConfig, RunConfig
 
 __all__ = [
@@ -23,13 +23,18 @@ __all__ = [
     "Units",
     "choose_features",
     "choose_units",
+    "count_values",
+    "map_values",
     "number_units",
     "on_scene",
     "preparation",
+    "strip_tiles",
     "unit_values",
 ]
 
 Units: TypeAlias = SegmentPatches | SegmentStatistics | GridPatches | Pixels
+
+_STRIP = 2**20
 
 NOUNS = {"superpixels": "superpixel", "cells": "cell", "pixels": "pixel"}
 """The word for one unit, also its key in ``assessment.json``."""
@@ -131,7 +136,7 @@ def preparation(config: RunConfig, features: xr.DataArray, units: Units) -> dict
         return {"tessellation": "cells", "cell_m": round(float(pixel) ** 0.5 * units.stride, 3), **common}
     if isinstance(units, Pixels):
         return {"tessellation": "pixels", **common}
-    valid = int(np.isfinite(features.values[0]).sum())
+    valid = count_values(features[0])
     return {
         "tessellation": "patches" if isinstance(units, SegmentPatches) else "statistics",
         "outline": isinstance(units, SegmentPatches) and units.outline,
@@ -168,6 +173,27 @@ def unit_values(raster: npt.NDArray[Any], units: npt.NDArray[np.int64], n: int) 
     values = np.zeros(n + 1, raster.dtype)
     values[units] = raster  # -1 is the last one, which is dropped
     return values[:n]
+
+
+def map_values(raster: xr.DataArray, units: Units) -> npt.NDArray[Any]:
+    """Return each unit's value from a raster (y, x) that is constant within units, (n,); read by strips."""
+    values = np.zeros(len(units), raster.dtype)
+    for tile in strip_tiles(tuple(units.geobox.shape)):
+        numbers = units.parts(tile)
+        there = numbers >= 0
+        values[numbers[there]] = raster.variable[tile.slices].values[there]
+    return values
+
+
+def count_values(raster: xr.DataArray) -> int:
+    """Count the pixels of a raster (y, x) that have a value, by strips."""
+    return sum(int(np.isfinite(raster.variable[tile.slices].values).sum()) for tile in strip_tiles(raster.shape))
+
+
+def strip_tiles(shape: tuple[int, ...]) -> list[Tile]:
+    """Cut a raster of `shape` (rows, columns) into strips of about a million pixels."""
+    height, width = shape
+    return tile_grid((height, width), (max(1, _STRIP // max(1, width)), max(1, width)))
 
 
 def on_scene(raster: npt.NDArray[Any], units: Units, shape: tuple[int, int]) -> npt.NDArray[Any]:
