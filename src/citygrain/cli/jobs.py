@@ -10,6 +10,7 @@ from citygrain.cli.console import console, show_steps
 from citygrain.cli.options import (
     DevicesOption,
     JsonOption,
+    MemoryOption,
     ModelOption,
     NodesOption,
     OutOption,
@@ -31,9 +32,12 @@ def run(
     devices: DevicesOption = None,
     nodes: NodesOption = None,
     strategy: StrategyOption = None,
+    memory: MemoryOption = None,
 ) -> None:
     """Do the whole job: superpixels, samples, model, map, assessment, report."""
     read = configuration(config)
+    if memory is not None:
+        read = read.model_copy(update={"compute": read.compute.model_copy(update={"memory": memory})})
     given = (read.compute.devices, read.compute.nodes, read.compute.strategy)
     _whole_job(read, out, fresh, as_json, devices=devices_of(devices, nodes, strategy, given=given))
 

@@ -10,6 +10,8 @@ from citygrain.cli.console import console, show_progress
 from citygrain.cli.options import (
     BandsOption,
     JsonOption,
+    MemoryOption,
+    OffsetOption,
     OutOption,
     RawOption,
     ScaleOption,
@@ -49,6 +51,8 @@ def map_command(
         Literal["toa", "boa"] | None,
         typer.Option(help="Reflectance of the scene: toa = top of atmosphere (Level-1C), boa = surface (Level-2A)."),
     ] = None,
+    offset: OffsetOption = 0.0,
+    memory: MemoryOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="A published network in bfloat16: quicker, some doubtful cells differ.")
     ] = False,
@@ -60,11 +64,21 @@ def map_command(
     from citygrain.models.shelf import find_model
     from citygrain.workflows.apply import map_scene
     from citygrain.workflows.grid_map import map_grid, maps_cells
+    from citygrain.workflows.memory import MemoryPlan
 
     with show_progress("bytes") as progress:
         classifier = find_model(model, cache=model_cache(), half=half, progress=progress)
-    read = [read_image(files, bands, scale, sensor, digital_numbers) for files in (scene, *([d] for d in date or []))]
-    if maps_cells(classifier.card):
+    cells = maps_cells(classifier.card)
+    fits = MemoryPlan.of(memory)
+
+    def too_large(shape: tuple[int, ...]) -> bool:
+        return not cells and not fits.holds(shape[1] * shape[2], shape[0], len(classifier.card.features))
+
+    read = [
+        read_image(files, bands, scale, sensor, digital_numbers, offset=offset, lazy=too_large)
+        for files in (scene, *([d] for d in date or []))
+    ]
+    if cells:
         if segments is not None:
             raise ConfigError("--segments with a model of cells", wanted="a model of superpixels")
         if grid is not None and stride is not None:
@@ -75,18 +89,17 @@ def map_command(
                 read, classifier, out, grid=side, lcz_filter=not no_filter, probabilities=probabilities, level=level,
                 progress=progress,
             )  # fmt: skip
+        areas = city.area_ha(filtered=True)
     else:
         given = {"--date": date, "--grid": grid, "--stride": stride, "--probabilities": probabilities or None}
         strange = [name for name, value in given.items() if value is not None]
         if strange:
             raise ConfigError(f"{', '.join(strange)} with a model of superpixels", wanted="a model of cells")
         with show_progress("superpixels") as progress:
-            city = map_scene(read[0], classifier, out, segments=segments, progress=progress)
-    areas = city.area_ha(filtered=True)
+            areas = map_scene(read[0], classifier, out, segments=segments, progress=progress)
     if as_json:
         record = out / "map.json"
-        cells = maps_cells(classifier.card)
         typer.echo(record.read_text(encoding="utf-8") if cells else json.dumps({"areas_ha": areas}, indent=1))
         return
-    there = ", ".join(f"{name} {hectares:,.0f} ha" for name, hectares in areas.items() if hectares)
+    there = ", ".join(f"{name} {size:,.0f} ha" for name, size in areas.items() if size)
     console.print(f"{out / 'map.tif'}: {there}", markup=False)

@@ -11,6 +11,8 @@ from citygrain.errors import ConfigError
 from citygrain.models.devices import Devices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
 
     from citygrain.workflows.config import RunConfig
@@ -22,8 +24,10 @@ __all__ = [
     "FormatOption",
     "IndicesOption",
     "JsonOption",
+    "MemoryOption",
     "ModelOption",
     "NodesOption",
+    "OffsetOption",
     "OutOption",
     "ProjectorBandsOption",
     "RawOption",
@@ -56,6 +60,15 @@ BandsOption = Annotated[
 ]
 ScaleOption = Annotated[
     float | None, typer.Option("--scale", help="Digital numbers per unit of reflectance.", callback=finite)
+]
+OffsetOption = Annotated[
+    float,
+    typer.Option(
+        "--offset", callback=finite, help="Added after scaling: -0.1 for Sentinel-2 baseline 04.00 and on."
+    ),
+]
+MemoryOption = Annotated[
+    str | None, typer.Option("--memory", help="What it may take, such as 4GB; half of the machine's by default.")
 ]
 SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat-8 or sentinel-1.")]
 RawOption = Annotated[bool, typer.Option("--digital-numbers", help="The values are no reflectance; do not check them.")]
@@ -92,14 +105,22 @@ _NODE_VARIABLES = ("NODE_RANK", "GROUP_RANK", "SLURM_NODEID")  # by hand, of tor
 
 
 def read_image(
-    paths: list[Path], bands: str | None, scale: float | None, sensor: str, digital_numbers: bool, *, lazy: bool = False
+    paths: list[Path],
+    bands: str | None,
+    scale: float | None,
+    sensor: str,
+    digital_numbers: bool,
+    *,
+    offset: float = 0.0,
+    lazy: "bool | Callable[[tuple[int, ...]], bool]" = False,
 ) -> "xr.DataArray":
     """Read a scene as the options say; a lazy one is read where it is asked for."""
     from citygrain.scene.read import read_scene
 
     names = listed(bands) if bands else None
     path = paths if len(paths) > 1 else paths[0]
-    return read_scene(path, bands=names, scale=scale, sensor=sensor, reflectance=not digital_numbers, lazy=lazy)
+    optical = not digital_numbers
+    return read_scene(path, bands=names, scale=scale, offset=offset, sensor=sensor, reflectance=optical, lazy=lazy)
 
 
 def configuration(path: Path) -> "RunConfig":

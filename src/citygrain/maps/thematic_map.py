@@ -22,6 +22,7 @@ __all__ = [
     "ThematicMap",
     "class_bands",
     "confidence_bands",
+    "hectares",
     "per_cent",
     "share_numbers",
     "write_probabilities",
@@ -106,12 +107,8 @@ class ThematicMap:
         InputError
             If the map's coordinates are not metres.
         """
-        if self.geobox.crs is None or self.geobox.crs.units[0] not in ("metre", "m"):
-            raise InputError(f"map in {self.geobox.crs}", wanted="a metric coordinate system, to count hectares")
         codes = self.recommended if filtered else self.codes
-        counts = np.bincount(codes.values.ravel(), minlength=256)
-        hectares = abs(self.geobox.resolution.x * self.geobox.resolution.y) / 10_000
-        return {c.name: float(counts[c.code] * hectares) for c in self.legend}
+        return hectares(np.bincount(codes.values.ravel(), minlength=256), self.geobox, self.legend)
 
     def write(self, path: Path) -> None:
         """Write the codes (COG with colour table and class names), styles for other tools, and the confidence.
@@ -158,6 +155,29 @@ class ThematicMap:
 def _band_names(path: Path) -> tuple[str | None, ...]:
     with rasterio.open(path) as source:
         return tuple(source.descriptions)
+
+
+def hectares(counts: npt.NDArray[np.int64], geobox: GeoBox, legend: Legend) -> dict[str, float]:
+    """Return the hectares of each class from its pixels on a metric grid.
+
+    Parameters
+    ----------
+    counts : ndarray of int64
+        Pixels by code.
+    geobox : GeoBox
+        Grid of the map.
+    legend : Legend
+        The classes.
+
+    Raises
+    ------
+    InputError
+        If the map's coordinates are not metres.
+    """
+    if geobox.crs is None or geobox.crs.units[0] not in ("metre", "m"):
+        raise InputError(f"map in {geobox.crs}", wanted="a metric coordinate system, to count hectares")
+    pixel = abs(geobox.resolution.x * geobox.resolution.y) / 10_000
+    return {c.name: float(counts[c.code] * pixel) for c in legend}
 
 
 def class_bands(legend: Legend, *, filtered: bool = False) -> dict[str, Any]:

@@ -10,17 +10,16 @@ import xarray as xr
 from citygrain.errors import InputError, ModelMismatchError
 from citygrain.features.stack import compute_features
 from citygrain.files import make_folder
-from citygrain.maps.predict import predict_map
-from citygrain.maps.thematic_map import ThematicMap
+from citygrain.lazy import is_lazy
+from citygrain.maps.thematic_map import hectares
 from citygrain.models.catalogue import load_model
 from citygrain.models.classifier import Classifier
-from citygrain.scene.codes import read_codes
-from citygrain.scene.write import write_cog
-from citygrain.segments.slic import superpixels
+from citygrain.scene.codes import open_codes, read_codes
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.tiles import Progress
-from citygrain.workflows.units import choose_features
+from citygrain.workflows.rasters import copy_segments, count_codes, write_map, write_segments
+from citygrain.workflows.units import choose_features, strip_tiles
 
 __all__ = ["map_scene"]
 
@@ -34,13 +33,13 @@ def map_scene(
     *,
     segments: Path | None = None,
     progress: Progress | None = None,
-) -> ThematicMap:
-    """Map a scene with a trained model and write the map into a folder.
+) -> dict[str, float]:
+    """Map a scene with a trained model and write the map into a folder, window by window.
 
     Parameters
     ----------
     scene : DataArray, (band, y, x)
-        The bands that the model's features are computed from.
+        The bands that the model's features are computed from; lazy, where they do not fit into memory.
     model : Classifier or Path
         A model of superpixels, or its folder.
     folder : Path
@@ -49,6 +48,11 @@ def map_scene(
         Superpixels of this scene; made as for the training scene, if not given.
     progress : callable, optional
         Called with (done, total).
+
+    Returns
+    -------
+    dict of str to float
+        Hectares of each class.
 
     Raises
     ------
@@ -63,13 +67,16 @@ def map_scene(
     _same_pixels(scene, how)
     _same_bands(scene, how)
     features = compute_features(scene, how["segment_features"])
-    labels = read_codes(segments) if segments else _segmented(features, how, progress)
-    write_cog(folder / "segments.tif", labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"])
-    tessellation = _tessellation(labels, how)
+    own = folder / "segments.tif"
+    if segments is None:
+        number = _number(features, how)
+        write_segments(own, features, n_segments=number, compactness=how["compactness"], progress=progress)
+    elif segments.resolve() != own.resolve():
+        copy_segments(open_codes(segments), own)
+    tessellation = _tessellation((open_codes if is_lazy(scene) else read_codes)(own), how)
     chosen = choose_features(features, how["features"], how["sensor"])
-    city = predict_map(chosen, tessellation, classifier, progress=progress)
-    city.write(folder / "map.tif")
-    return city
+    write_map(folder / "map.tif", chosen, tessellation, classifier, progress=progress)
+    return hectares(count_codes(folder / "map.tif"), tessellation.geobox, classifier.card.legend)
 
 
 def _same_pixels(scene: xr.DataArray, how: Mapping[str, Any]) -> None:
@@ -94,11 +101,11 @@ def _same_bands(scene: xr.DataArray, how: Mapping[str, Any]) -> None:
         )
 
 
-def _segmented(features: xr.DataArray, how: Mapping[str, Any], progress: Progress | None) -> xr.DataArray:
-    """Cut the scene into superpixels as large as those of the training scene."""
-    valid = int(np.isfinite(features.values).any(0).sum())
-    number = max(1, round(valid / how["segment_pixels"]))
-    return superpixels(features, n_segments=number, compactness=how["compactness"], progress=progress)
+def _number(features: xr.DataArray, how: Mapping[str, Any]) -> int:
+    """Return how many superpixels make them as large as those of the training scene."""
+    strips = (features.variable[:, *tile.slices].values for tile in strip_tiles(features.shape[1:]))
+    valid = sum(int(np.isfinite(strip).any(0).sum()) for strip in strips)
+    return max(1, round(valid / float(how["segment_pixels"])))
 
 
 def _tessellation(labels: xr.DataArray, how: Mapping[str, Any]) -> SegmentPatches | SegmentStatistics:

@@ -18,8 +18,6 @@ import numpy.typing as npt
 from citygrain.accuracy.assess import assess
 from citygrain.files import make_folder, write_text
 from citygrain.legend import Legend
-from citygrain.maps.map_writer import MapWriter
-from citygrain.maps.predict import predict_windows
 from citygrain.models.card import read_card
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.models.devices import ONE, Devices
@@ -27,13 +25,12 @@ from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.store import read_samples, read_table, write_samples
 from citygrain.scene.codes import open_codes, read_codes
-from citygrain.scene.write import write_cog
-from citygrain.segments.slic import superpixels
 from citygrain.tiles import Progress
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
 from citygrain.workflows.parts import choose_rows, group_units
+from citygrain.workflows.rasters import write_map, write_segments
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.run_report import make_record
 from citygrain.workflows.training import training_hooks, wait_for
@@ -201,16 +198,14 @@ class _Job:
         c = self.config.segments
 
         def work() -> None:
-            labels = superpixels(
+            write_segments(
+                self.folder / "segments.tif",
                 self.data.features,
                 n_segments=c.n_segments,
                 area_ha=c.area,
                 compactness=c.compactness,
                 iterations=c.iterations,
                 progress=self.progress,
-            )
-            write_cog(
-                self.folder / "segments.tif", labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"]
             )
 
         self.manifest.step(
@@ -282,10 +277,7 @@ class _Job:
     def map(self) -> None:
         def work() -> None:
             model = load_model(self.folder / "model")
-            units = self.data.units
-            with MapWriter(self.folder / "map.tif", units.geobox, model.card.legend) as target:
-                for window in predict_windows(self.data.chosen, units, model, progress=self.progress):
-                    target.write(window)
+            write_map(self.folder / "map.tif", self.data.chosen, self.data.units, model, progress=self.progress)
 
         outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif"]
         self.manifest.step("map", self._train_ingredients, outputs, work, needs=self._needs[:1])

@@ -16,12 +16,13 @@ from citygrain.samples.store import read_samples, read_table
 from citygrain.scene.codes import open_codes
 from citygrain.tessellation import Pixels
 from citygrain.workflows.parts import few_patches
+from citygrain.workflows.rasters import count_codes
 from citygrain.workflows.run_data import RunData
-from citygrain.workflows.units import NOUNS, Units, strip_tiles
+from citygrain.workflows.units import NOUNS, Units
 from citygrain.workflows.verdict import caveats
 
 if TYPE_CHECKING:
-    from citygrain.report.html import RunRecord
+    from citygrain.report.html import RunRecord, Whole
 
 __all__ = ["make_record"]
 
@@ -41,14 +42,13 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
     steps : sequence of dict
         Name, seconds, peak_mb and reused of each step.
     """
-    from citygrain.report.html import RunRecord, Whole  # noqa: PLC0415 - matplotlib only for the report
+    from citygrain.report.html import RunRecord  # noqa: PLC0415 - matplotlib only for the report
 
     samples, table = read_samples(folder / "samples.h5"), read_table(folder / "samples.h5")
     figures = json.loads((folder / "assessment.json").read_text(encoding="utf-8"))
     card, units, scene = read_card(folder / "model"), data.units, data.dates[0]
     height, width = scene.shape[1:]
     view = _View(units, (height, width), max(1, ceil(sqrt(height * width / MOST_SHOWN))))
-    codes = open_codes(folder / "map.tif")
     sure = view.of_raster(open_codes(folder / "confidence.tif"))
     role = np.array([0, 1, 1, 2], np.uint8)[table["role"]]
     return RunRecord(
@@ -59,7 +59,7 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
         legend=card.legend,
         reference_pixel=view.of_raster(data.reference[0]),
         reference_unit=view.of_units(table["y"]),
-        map_codes=view.of_raster(codes),
+        map_codes=view.of_raster(open_codes(folder / "map.tif")),
         confidence=np.where(sure == 255, np.float32(np.nan), sure / np.float32(100)).astype(np.float32),
         split=view.of_units(role),
         assessment=figures,
@@ -70,7 +70,7 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
         caveats=caveats(figures, table, data.config),
         cell=units.stride if isinstance(units, GridPatches) else 1,
         step=view.step,
-        whole=None if view.step == 1 else Whole((height, width), _count_codes(codes) * view.cell**2, len(units)),
+        whole=_whole(folder, view) if view.step > 1 else None,
     )
 
 
@@ -96,10 +96,8 @@ class _View:
         return np.asarray(np.append(values.dtype.type(0), values)[self.of_raster(self.units.labels)])
 
 
-def _count_codes(codes: xr.DataArray) -> npt.NDArray[np.int64]:
-    """Count the pixels of each code in a raster (y, x), by strips, (256,)."""
-    strips = (codes.variable[tile.slices].values.ravel() for tile in strip_tiles(codes.shape))
-    counts = np.zeros(256, np.int64)
-    for strip in strips:
-        counts += np.bincount(strip, minlength=256)
-    return counts
+def _whole(folder: Path, view: _View) -> "Whole":
+    """Return what the shown pixels do not tell of the scene."""
+    from citygrain.report.html import Whole  # noqa: PLC0415 - matplotlib only for the report
+
+    return Whole(view.shape, count_codes(folder / "map.tif") * view.cell**2, len(view.units))

@@ -1,0 +1,64 @@
+"""The rasters that runs and maps write, window by window: superpixels, and a model's map."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from citygrain.maps.map_writer import MapWriter
+from citygrain.maps.predict import predict_windows
+from citygrain.models.classifier import Classifier
+from citygrain.scene.codes import open_codes
+from citygrain.scene.cog_writer import CogWriter
+from citygrain.scene.write import write_cog
+from citygrain.segments.slic import superpixels
+from citygrain.tiles import Progress
+from citygrain.workflows.units import Units, strip_tiles
+
+__all__ = ["copy_segments", "count_codes", "write_map", "write_segments"]
+
+
+def write_segments(
+    path: Path,
+    features: xr.DataArray,
+    *,
+    n_segments: int | None = None,
+    area_ha: float | None = None,
+    compactness: float = 0.1,
+    iterations: int = 10,
+    progress: Progress | None = None,
+) -> None:
+    """Cut a scene into superpixels and write their labels as a COG; see `citygrain.segments.slic.superpixels`."""
+    labels = superpixels(
+        features,
+        n_segments=n_segments,
+        area_ha=area_ha,
+        compactness=compactness,
+        iterations=iterations,
+        progress=progress,
+    )
+    write_cog(path, labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"])
+
+
+def copy_segments(labels: xr.DataArray, path: Path) -> None:
+    """Write superpixel labels (y, x), lazy or not, as `write_segments` does."""
+    with CogWriter(path, labels.odc.geobox, np.int32, nodata=0, band_names=["superpixel"]) as target:
+        for tile in strip_tiles(labels.shape):
+            target.write(tile, labels.variable[tile.slices].values.astype(np.int32))
+
+
+def write_map(
+    path: Path, features: xr.DataArray, units: Units, model: Classifier, *, progress: Progress | None = None
+) -> None:
+    """Map a scene with a model and write codes, styles and confidence; see `citygrain.maps.predict.predict_windows`."""
+    with MapWriter(path, units.geobox, model.card.legend) as target:
+        for window in predict_windows(features, units, model, progress=progress):
+            target.write(window)
+
+
+def count_codes(path: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Count the pixels of each code in a map file, (256,)."""
+    codes, counts = open_codes(path), np.zeros(256, np.int64)
+    for tile in strip_tiles(codes.shape):
+        counts += np.bincount(codes.variable[tile.slices].values.ravel(), minlength=256)
+    return counts
