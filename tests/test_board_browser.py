@@ -211,7 +211,7 @@ def test_curves_are_drawn_side_by_side(opened: Opener, keep: Keeper, logged: Log
     page.wait_for("deep('.render-area path').some(path => path.getBoundingClientRect().width > 100)", wait=WAIT)
     tags = page.evaluate("deep('tf-scalar-card').map(card => card.tag)")
     assert {"F1 of validation/Forest", "F1 of validation/Water"} <= set(tags), tags
-    page = opened("timeseries", query="smoothing=0&tagFilter=" + quote("^(accuracy|loss)"))
+    page = opened("timeseries", query="smoothing=0&tagFilter=" + quote("^(accuracy|loss)"), width=1100)
     page.wait_for("document.querySelectorAll('scalar-card line-chart').length > 2", wait=WAIT)
     text = page.evaluate("document.body.innerText.replace(/\\s/g, '')")
     for name in ("cnn/tensorboard", f"{logged.other}/tensorboard/steps", "accuracy/valid", "loss/train"):
@@ -294,9 +294,10 @@ def test_the_projector_runs_with_sprites_and_classes(
     opened: Opener, keep: Keeper, logged: Logged, tmp_path: Path
 ) -> None:
     page = opened("projector")
-    page.wait_for("projector() && projector().dataSet && projector().dataSet.points.length", wait=WAIT)
+    page.wait_for("projector() && projector().dataSet && spread('pca')", wait=WAIT)
+    page.evaluate("deep('vz-projector-data-panel')[0].selectedRun = 'cnn/tensorboard'")  # rows have no sprites
+    assert page.wait_for("projector().dataSet?.spriteAndMetadataInfo?.spriteImage?.width", wait=WAIT) >= 8
     page.wait_for("spread('pca')", wait=WAIT)
-    assert page.wait_for("projector().dataSet.spriteAndMetadataInfo?.spriteImage?.width", wait=WAIT) >= 8
     options = "projector().dataSet.spriteAndMetadataInfo.stats.map(column => column.name)"
     assert {"class", "predicted class", "right or wrong", "split"} <= set(page.wait_for(options))
     tables = page.evaluate("deep('vz-projector-data-panel')[0].tensorNames.map(t => t.name)")

@@ -8,11 +8,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import xarray as xr
+from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from citygrain.errors import InputError, OutputError
 from citygrain.report import pages
-from citygrain.report.html import write_report
+from citygrain.report.html import LARGEST, write_report
+from citygrain.tessellation import raster_like
 
 HOSTILE = ("<script>alert(1)</script>", '" onload="x', "</style><b>Crop</b>", "$\\frac{1}{$ & {{ 7 * 7 }} _x")
 
@@ -218,3 +221,29 @@ def test_a_report_that_cannot_be_written_leaves_nothing(run, tmp_path):
 def test_rasters_of_another_shape_are_refused(run):
     with pytest.raises(InputError, match="confidence of shape"):
         dataclasses.replace(run, confidence=np.zeros((3, 3), np.float32))
+
+
+@pytest.mark.slow
+def test_a_large_map_stays_within_thirty_megabytes(remake, tmp_path):
+    side, cell = 3536, 10  # 12.5 Mpixel of noise, which no real scene is: nothing packs worse
+    rng = np.random.default_rng(4)
+    grid = GeoBox.from_bbox((0, 0, 10 * side, 10 * side), "EPSG:32633", shape=(side, side))
+    bands = ["B02", "B03", "B04"]
+    scene = xr.concat([raster_like(rng.random((side, side), np.float32), grid) for _ in bands], "band")
+    scene = scene.assign_coords(band=bands)
+    scene.attrs.update(units="reflectance", sensor="sentinel-2")
+    across = -(-side // cell)
+    unit = np.arange(side) // cell
+    number = (unit[:, None] * across + unit).astype(np.int32)
+    codes, role = rng.integers(1, 5, across**2).astype(np.uint8), rng.integers(0, 3, across**2).astype(np.uint8)
+    rasters = {
+        "segments": number + 1,
+        "reference_pixel": rng.integers(1, 5, (side, side)).astype(np.uint8),
+        "reference_unit": codes[number],
+        "map_codes": rng.permutation(codes)[number],
+        "confidence": rng.random(across**2, np.float32)[number],
+        "split": role[number],
+    }
+    path = tmp_path / "report.html"
+    write_report(path, remake(scene=scene, **rasters))
+    assert 10_000_000 < path.stat().st_size <= LARGEST

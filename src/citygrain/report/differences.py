@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.report.display import Codes, furnish_map, thin
-from citygrain.report.maps import draw_legend, legend_height, map_page
+from citygrain.report.map_page import draw_legend, legend_height, map_page
 from citygrain.report.style import INK, PALE, TRIO, styled
 
 __all__ = ["figure_changes", "figure_right_where"]

@@ -1,7 +1,8 @@
 """Every figure of the project in one place: each takes values and returns a ``Figure``; nothing is shown.
 
-Maps are drawn in `maps`, indices in `indices`, two maps in `differences`, patches in `patches`, matrices side by side
-in `matrices`, bars by class in `bars`, calibration in `reliability`, the rest in `charts`; what joins them is here.
+Maps are drawn in `maps`, superpixels in `superpixels`, indices in `indices`, two maps in `differences`, training areas
+in `areas`, patches in `patches`, matrices side by side in `matrices`, bars by class in `bars`, calibration in
+`reliability`, scores of a benchmark in `benchmark`, the rest in `charts`; what joins them is here.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from collections.abc import Sequence
 import xarray as xr
 from matplotlib.figure import Figure
 
+from citygrain.report.areas import figure_areas
 from citygrain.report.bars import figure_area_bars, figure_balance, figure_sample_counts
+from citygrain.report.benchmark import figure_scores
 from citygrain.report.charts import (
     draw_histograms,
     figure_class_bars,
@@ -30,19 +33,19 @@ from citygrain.report.maps import (
     figure_legend,
     figure_map,
     figure_maps,
-    figure_segments,
-    figure_sweep,
 )
 from citygrain.report.matrices import figure_matrices
 from citygrain.report.patches import figure_patch_sheet, figure_radar_sheet
 from citygrain.report.reliability import figure_reliability
 from citygrain.report.style import encode_figure, new_figure, save_figure, styled
+from citygrain.report.superpixels import figure_segments, figure_sweep
 
 __all__ = [
     "Figure",
     "encode_figure",
     "false_color_bands",
     "figure_area_bars",
+    "figure_areas",
     "figure_balance",
     "figure_changes",
     "figure_class_bars",
@@ -64,6 +67,7 @@ __all__ = [
     "figure_reliability",
     "figure_right_where",
     "figure_sample_counts",
+    "figure_scores",
     "figure_segments",
     "figure_sweep",
     "figure_times",

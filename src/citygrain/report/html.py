@@ -27,16 +27,10 @@ from citygrain.report.charts import (
 )
 from citygrain.report.display import natural_bands, pixel_metres
 from citygrain.report.explore import Explored, explore, script, script_hash
-from citygrain.report.maps import (
-    figure_composite,
-    figure_confidence,
-    figure_errors,
-    figure_map,
-    figure_maps,
-    figure_segments,
-    middle_window,
-)
+from citygrain.report.map_page import middle_window
+from citygrain.report.maps import figure_composite, figure_confidence, figure_errors, figure_map, figure_maps
 from citygrain.report.pages import page_template, picture_address, thousands
+from citygrain.report.superpixels import figure_segments
 from citygrain.samples.samples import Samples
 
 __all__ = ["LARGEST", "RunRecord", "write_report"]

@@ -1,7 +1,6 @@
-"""Figures of the ground: composites, superpixels over the scene, maps, confidence, and where a map is wrong."""
+"""Figures of the ground: composites, maps and their legends, confidence, and where a map is wrong."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,41 +9,22 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 from odc.geo.geobox import GeoBox
 
 from citygrain.legend import Legend
-from citygrain.report.display import (
-    Codes,
-    Picture,
-    color_codes,
-    draw_outlines,
-    furnish_map,
-    natural_bands,
-    rgb_image,
-    thin,
-)
+from citygrain.report.display import Codes, Picture, color_codes, furnish_map, natural_bands, rgb_image, thin
+from citygrain.report.map_page import WIDTH, draw_legend, legend_height, legend_keys, map_page, show_picture
 from citygrain.report.style import INK, PALE, RIGHT, SEQUENTIAL, WRONG, new_figure, styled
-from citygrain.tiles import Tile
 
 __all__ = [
     "draw_composite",
-    "draw_legend",
     "figure_composite",
     "figure_confidence",
     "figure_errors",
     "figure_legend",
     "figure_map",
     "figure_maps",
-    "figure_segments",
-    "figure_sweep",
-    "legend_height",
-    "map_page",
-    "middle_window",
 ]
-
-Labels = npt.NDArray[np.integer[Any]]
-_WIDTH = 7.2  # inches: two columns of a journal page
 
 
 @styled
@@ -74,87 +54,8 @@ def draw_composite(
 ) -> None:
     """Draw a composite into axes, with its bands as title."""
     picture = rgb_image(thin(scene), bands, percentiles=percentiles)
-    _show(axes, picture, scene.odc.geobox)
+    show_picture(axes, picture, scene.odc.geobox)
     axes.set_title(" ".join(bands))
-
-
-@styled
-def figure_segments(
-    scene: xr.DataArray,
-    labels: Labels,
-    *,
-    crop: Tile | None = None,
-    mark: Tile | None = None,
-    bands: Sequence[str] | None = None,
-    width: float = _WIDTH,
-) -> Figure:
-    """Draw the outlines of superpixels over the scene.
-
-    Parameters
-    ----------
-    scene : DataArray, (band, y, x)
-        The scene.
-    labels : ndarray of int, (h, w)
-        Label of each pixel's superpixel.
-    crop : Tile, optional
-        Draw this window alone, enlarged.
-    mark : Tile, optional
-        Frame this window.
-    bands : sequence of str, optional
-        Bands for red, green and blue.
-    width : float
-        Inches.
-    """
-    chosen = tuple(bands) if bands else natural_bands(scene)
-    picture = _outlined(scene, labels, chosen, crop)
-    figure = map_page(picture.shape[:2], under=0.05, width=width)
-    axes = figure.add_subplot()
-    _show(axes, picture, scene.odc.geobox, part=crop)
-    if mark is not None:
-        scale = picture.shape[1] / labels.shape[1]
-        place, size = (mark.column * scale, mark.row * scale), (mark.width * scale, mark.height * scale)
-        for color, line in (("#111111", 3.2), ("white", 1.6)):
-            axes.add_patch(Rectangle(place, *size, fill=False, edgecolor=color, linewidth=line))
-    return figure
-
-
-@styled
-def figure_sweep(
-    scene: xr.DataArray,
-    cuts: Sequence[tuple[int, float, Labels]],
-    *,
-    crop: Tile | None = None,
-    bands: Sequence[str] | None = None,
-) -> Figure:
-    """Draw superpixels for several numbers and compactnesses in a grid: numbers downwards, compactness to the right.
-
-    Parameters
-    ----------
-    scene : DataArray, (band, y, x)
-        The scene.
-    cuts : sequence of (n_segments, compactness, labels)
-        The cuts to compare.
-    crop : Tile, optional
-        Draw this window of each; a window of 120 pixels in the middle where the scene is larger.
-    bands : sequence of str, optional
-        Bands for red, green and blue.
-    """
-    chosen = tuple(bands) if bands else natural_bands(scene)
-    window = crop or middle_window(scene.shape[1:], 120)
-    numbers = sorted({n for n, _, _ in cuts})
-    weights = sorted({weight for _, weight, _ in cuts})
-    cell = _WIDTH / len(weights)
-    figure = new_figure(_WIDTH, (cell * window.height / window.width + 0.4) * len(numbers))
-    grid = figure.subplots(len(numbers), len(weights), squeeze=False)
-    for axes in grid.ravel():
-        axes.set_axis_off()
-    for n, weight, labels in cuts:
-        axes = grid[numbers.index(n), weights.index(weight)]
-        axes.set_axis_on()
-        _show(axes, _outlined(scene, labels, chosen, window, size=360), scene.odc.geobox, part=window)
-        number = f"{n:,}".replace(",", "\u202f")
-        axes.set_title(f"{number} superpixels,\ncompactness {weight:g}", fontsize=7.5)
-    return figure
 
 
 @styled
@@ -173,7 +74,7 @@ def figure_map(codes: Codes, legend: Legend, geobox: GeoBox | None = None) -> Fi
     present = np.bincount(codes.ravel(), minlength=256) > 0
     entries = [(c.name, c.color) for c in legend if present[c.code]]
     figure = map_page(codes.shape, under=legend_height(entries))
-    _show(figure.add_subplot(), color_codes(thin(codes), legend), geobox)
+    show_picture(figure.add_subplot(), color_codes(thin(codes), legend), geobox)
     draw_legend(figure, entries)
     return figure
 
@@ -206,17 +107,17 @@ def figure_maps(
     entries = [(c.name, c.color) for c in legend]
     if difference is not None:
         entries += [("the two differ", WRONG), ("the two agree", PALE)]
-    below = legend_height(entries, _WIDTH * 1.35)
-    figure = new_figure(_WIDTH * 1.35, (_WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + below)
+    below = legend_height(entries, WIDTH * 1.35)
+    figure = new_figure(WIDTH * 1.35, (WIDTH * 1.35 / across * shape[0] / shape[1] + 0.3) * down + below)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, codes) in zip(grid, panels.items(), strict=False):
-        _show(axes, color_codes(thin(codes, 700), legend), geobox)
+        show_picture(axes, color_codes(thin(codes, 700), legend), geobox)
         axes.set_title(title)
     if difference is not None:
         one, other = (panels[title] for title in difference)
         both = (one > 0) & (other > 0)
         share = float((one != other)[both].mean()) if both.any() else 0.0
-        _show(grid[count - 1], _difference(thin(one, 700), thin(other, 700)), geobox)
+        show_picture(grid[count - 1], _difference(thin(one, 700), thin(other, 700)), geobox)
         grid[count - 1].set_title(f"They differ at {100 * share:.1f} % of pixels")
     for axes in grid[count:]:
         axes.set_axis_off()
@@ -243,7 +144,7 @@ def figure_legend(legend: Legend, present: Iterable[int] | None = None) -> Figur
     figure = new_figure(0.6 + 0.085 * longest, 0.15 + 0.21 * len(entries))
     axes = figure.add_subplot()
     axes.set_axis_off()
-    axes.legend(*_keys(entries), loc="center", labelcolor=INK, borderpad=0)
+    axes.legend(*legend_keys(entries), loc="center", labelcolor=INK, borderpad=0)
     return figure
 
 
@@ -296,51 +197,9 @@ def figure_errors(codes: Codes, reference: Codes, split: npt.NDArray[np.uint8], 
         (judged & (mapped != wanted), WRONG),
     ):
         picture[mask] = _bytes(color)
-    _show(figure.add_subplot(), picture, geobox)
+    show_picture(figure.add_subplot(), picture, geobox)
     draw_legend(figure, entries)
     return figure
-
-
-def middle_window(shape: tuple[int, ...], side: int) -> Tile:
-    """Return a window of at most `side` pixels in the middle of a raster."""
-    height, width = min(side, shape[0]), min(side, shape[1])
-    return Tile((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
-
-
-def map_page(shape: tuple[int, ...], *, under: float, width: float = _WIDTH) -> Figure:
-    """Return a figure for a map of this shape, with `under` inches for what stands around it."""
-    height = min(width * shape[0] / shape[1], 1.25 * width)
-    return new_figure(width, height + under)
-
-
-def _show(axes: Axes, picture: Picture, geobox: GeoBox | None, *, part: Tile | None = None) -> None:
-    axes.imshow(picture, interpolation="nearest" if max(picture.shape) < 900 else "antialiased")
-    furnish_map(axes, picture.shape[:2], geobox, part=part)
-
-
-def draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
-    """Name colours below the figure, in as many columns as the names leave room for."""
-    patches, names = _keys(entries)
-    columns = _columns(names, figure.get_figwidth())
-    figure.legend(patches, names, loc="outside lower center", ncols=columns, labelcolor=INK, columnspacing=1.6)
-
-
-def legend_height(entries: Sequence[tuple[str, str]], width: float = _WIDTH) -> float:
-    """Return the inches that `draw_legend` needs below a figure of `width` inches."""
-    return 0.27 + 0.18 * -(-len(entries) // _columns([name for name, _ in entries], width))
-
-
-def _columns(names: Sequence[str], width: float) -> int:
-    room = 12.5 * width  # letters; a swatch and a gap take as much as eight
-    if sum(len(name) + 8 for name in names) <= room:
-        return max(1, len(names))
-    rows = -(-len(names) // max(1, int(room / (max(len(name) for name in names) + 8))))
-    return -(-len(names) // rows)
-
-
-def _keys(entries: Sequence[tuple[str, str]]) -> tuple[list[Patch], list[str]]:
-    patches = [Patch(facecolor=color, edgecolor="#8a9199", linewidth=0.5) for _, color in entries]
-    return patches, [f"\u200b{name}" if name.startswith("_") else name for name, _ in entries]  # else they are hidden
 
 
 def _bytes(color: str) -> npt.NDArray[np.uint8]:
@@ -353,12 +212,3 @@ def _difference(one: Codes, other: Codes) -> Picture:
     picture[both] = _bytes(PALE)
     picture[both & (one != other)] = _bytes(WRONG)
     return picture
-
-
-def _outlined(
-    scene: xr.DataArray, labels: Labels, bands: Sequence[str], crop: Tile | None, *, size: int = 960
-) -> Picture:
-    """Return the picture with outlines: of a window in full, of a large scene thinned."""
-    if crop is None:
-        return draw_outlines(rgb_image(thin(scene), bands), thin(labels), opacity=0.6)
-    return draw_outlines(rgb_image(scene, bands, window=crop), labels[crop.slices], size=size)

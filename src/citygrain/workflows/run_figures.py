@@ -14,7 +14,7 @@ from citygrain.features.stack import compute_features
 from citygrain.files import make_folder
 from citygrain.report import figures as draw
 from citygrain.report.display import pixel_metres
-from citygrain.report.maps import middle_window
+from citygrain.report.map_page import middle_window
 from citygrain.samples.split import ROLES
 from citygrain.samples.store import read_samples
 from citygrain.workflows.city_map import run_record
