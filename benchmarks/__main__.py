@@ -2,14 +2,16 @@
 
     python -m benchmarks [--quick] [--update] [NAME ...]
 
-Ends with 1 if a ratio fell more than 25 % below the accepted one. ``--update`` accepts the new ratios. ``--quick`` runs
-everything in small, to see that it runs: nothing is written or compared.
+Ends with 1 if a ratio fell more than 25 % below the accepted one, or a benchmark failed. ``--update`` accepts the new
+ratios. ``--quick`` runs everything in small, to see that it runs: nothing is written or compared.
 """
 
 import argparse
 import importlib
 import os
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.frame import Row
@@ -24,16 +26,18 @@ NAMES = (
 RESULTS = Path(__file__).with_name("results.json")
 
 
-def run(names: list[str], *, quick: bool) -> list[Row]:
-    """Run the benchmarks named, telling which; one whose peers or data are not there is left out, saying so."""
-    rows: list[Row] = []
+def run(names: list[str], *, quick: bool) -> Iterator[list[Row] | None]:
+    """Give the rows of each benchmark named; none where peers or data are not there, None where it failed."""
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
-            rows += importlib.import_module(f"benchmarks.{name}").main(quick=quick)
+            yield importlib.import_module(f"benchmarks.{name}").main(quick=quick)
         except MissingError as missing:
             print(f"{name}: left out, {missing}", file=sys.stderr)
-    return rows
+            yield []
+        except Exception:  # the others' figures must not be lost
+            traceback.print_exc()
+            yield None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,15 +53,18 @@ def main(arguments: list[str] | None = None) -> int:
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"the machine is busy (load {load:.1f}): ratios of wall time will be wrong", file=sys.stderr)
-    rows = run(chosen.names or list(NAMES), quick=chosen.quick)
-    print(show(rows))
-    if chosen.quick:
-        return 0
     earlier = read_results(RESULTS)
-    lost = [] if chosen.update else losses(rows, earlier)
-    write_results(RESULTS, merged(rows, earlier, update=chosen.update))
+    rows: list[Row] = []
+    failed = False
+    for found in run(chosen.names or list(NAMES), quick=chosen.quick):
+        rows += found or []
+        failed = failed or found is None
+        if found and not chosen.quick:  # after each, since the whole takes long
+            write_results(RESULTS, merged(rows, earlier, update=chosen.update))
+    print(show(rows))
+    lost = [] if chosen.quick or chosen.update else losses(rows, earlier)
     print(*lost, sep="\n", end="\n" if lost else "")
-    return 1 if lost else 0
+    return 1 if lost or failed else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.frame import Row, beside, citygrain, command_line, seconds, turns
+from benchmarks.patches import city_patches
 from citygrain.models.catalogue import ModelName
+from citygrain.samples.store import write_samples
 from citygrain.workflows.board import BoardChoice
 from citygrain.workflows.patch_source import PatchSource
 from citygrain.workflows.patch_training import train_patches
@@ -27,10 +29,13 @@ LOADING = (
 
 def main(*, quick: bool = False, model: ModelName = "cnn") -> list[Row]:
     """Return the row."""
-    small, epochs, pairs = (["--size", 512, "--model", "forest"], 1, 1) if quick else ([], None, 4)
+    epochs, pairs = (1, 1) if quick else (None, 4)
     with TemporaryDirectory() as name:
         folder, number = Path(name), count()
-        citygrain("demo", "--out", folder / "demo", *small, cwd=folder)
+        if quick:
+            write_samples(folder / "demo/samples.h5", city_patches(40, 128))
+        else:
+            citygrain("demo", "--out", folder / "demo", cwd=folder)
         source = PatchSource(folder / "demo/samples.h5")
 
         def train(log: bool) -> None:

@@ -90,7 +90,7 @@ def test_committed_results_can_be_read_and_hold_no_path():
 def test_command_ends_with_one_at_a_loss(word, ratio, tmp_path, monkeypatch, capsys):
     code, words = int(ratio < 9 and not word), [word] if word else []
     monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
-    monkeypatch.setattr(bench, "run", lambda names, *, quick: [row(ratio)])
+    monkeypatch.setattr(bench, "run", lambda names, *, quick: [[row(ratio)]])
     table.write_results(bench.RESULTS, table.merged([row(12.0)], {"rows": {}}, update=True))
     assert bench.main(words) == code
     assert ("a loss of 33 %" in capsys.readouterr().out) == bool(code)
@@ -100,9 +100,21 @@ def test_command_ends_with_one_at_a_loss(word, ratio, tmp_path, monkeypatch, cap
 
 def test_quick_run_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
-    monkeypatch.setattr(bench, "run", lambda names, *, quick: [row(0.1)])
+    monkeypatch.setattr(bench, "run", lambda names, *, quick: [[row(0.1)]])
     assert bench.main(["--quick"]) == 0
     assert not bench.RESULTS.exists()
+
+
+def test_a_benchmark_that_fails_is_told_and_takes_no_other_with_it(tmp_path, monkeypatch, capsys):
+    def broken(*, quick: bool) -> list[Row]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr("benchmarks.tile.main", broken)
+    monkeypatch.setattr("benchmarks.forest.main", lambda *, quick: [row(1.0, "forest")])
+    assert bench.main(["tile", "forest"]) == 1
+    assert "out of memory" in capsys.readouterr().err
+    assert list(table.read_results(bench.RESULTS)["rows"]) == ["forest"]
 
 
 def test_each_benchmark_is_named_and_unknown_ones_are_refused(capsys):
@@ -144,7 +156,7 @@ def test_watched_process_reports_its_family(tmp_path: Path):
 def test_without_peers_it_says_so(name, monkeypatch, capsys):
     monkeypatch.setattr(peers, "PYTHON", ROOT / "no/such/python")
     monkeypatch.setattr("benchmarks.training.city_patches", lambda *_: pytest.fail("asked for rows in vain"))
-    assert bench.run([name], quick=True) == []
+    assert list(bench.run([name], quick=True)) == [[]]
     assert "make bench" in capsys.readouterr().err
 
 
