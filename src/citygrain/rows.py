@@ -123,7 +123,7 @@ def cut_patches(scene: Excerpt, corners: npt.NDArray[np.int64], size: int, out: 
 
     Parameters
     ----------
-    scene : Excerpt, (c, height, width)
+    scene : Excerpt, (c, height, width) or (height, width)
         Pixels; a lazy one is read window by window, each once.
     corners : ndarray of int64, (n, 2)
         Upper left pixel of each window; it may lie outside the scene.
@@ -146,7 +146,8 @@ def cut_patches(scene: Excerpt, corners: npt.NDArray[np.int64], size: int, out: 
         here = scene
         if scene.lazy:
             here = scene.cut(around(reflected(corners[group], size, scene.scene))).read()
-        cut(here.values, here.place, corners[group], group, out)
+        values = here.values.reshape(-1, *here.values.shape[-2:])
+        cut(values, here.place, corners[group], group, out)
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,6 @@ class PatchRows:
         cut_patches(self.source, corners, self.window, out[:, :channels])
         if self.labels is not None:
             outlines = np.empty((len(units), 1, self.window, self.window), self.labels.data.dtype)
-            whole = replace(self.labels, data=self.labels.data[None])
-            cut_patches(whole, corners, self.window, outlines)
+            cut_patches(self.labels, corners, self.window, outlines)
             out[:, channels] = outlines[:, 0] == units[:, None, None] + 1
         return out[0] if single else out

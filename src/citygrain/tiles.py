@@ -171,7 +171,8 @@ def stream_tiles(
     items : iterable
         Tiles, or tiles with their data; made when they are needed.
     shared : object
-        What all calls need, such as a model. A cluster gets it once, a copy for each worker.
+        What all calls need, such as a model. A cluster gets it once, a copy for each worker, so it outlives any of
+        them but the last.
     engine : int or distributed.Client
         Number of threads, or a client of a running cluster.
 
@@ -182,7 +183,9 @@ def stream_tiles(
     """
     if not isinstance(engine, int):
         client: Any = engine
-        there, workers = client.scatter(shared, broadcast=True), sum(client.nthreads().values())
+        # In a list, for of a mapping each value would be sent; with a name of its own, for nobody else lets go of it.
+        [there] = client.scatter([shared], broadcast=True, hash=False)
+        workers = sum(client.nthreads().values())
         yield from _in_turn(lambda item: client.submit(function, there, item, pure=False), items, 2 * workers)
     elif engine <= 1:
         for item in items:

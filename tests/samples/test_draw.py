@@ -9,6 +9,7 @@ from citygrain.errors import InputError
 from citygrain.legend import URBAN
 from citygrain.samples.draw import draw_samples, majority, unit_counts
 from citygrain.tessellation import SegmentPatches, SegmentStatistics, raster_like
+from helpers.lazy_scenes import lazy_twin, patchwork
 
 Quilt = tuple[xr.DataArray, xr.DataArray]
 
@@ -50,6 +51,26 @@ def test_a_window_wholly_without_data_is_unlabelled() -> None:
     assert drawn.y.tolist() == [0]
     drawn = draw_samples(features, SegmentPatches(raster_like(ring, grid), 7), reference, legend=URBAN)
     assert drawn.y.tolist() == [1]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_a_lazy_scene_gives_the_same_samples(dtype: str) -> None:
+    features, labels = patchwork()
+    codes = np.random.default_rng(0).integers(0, 5, labels.shape).astype(dtype)
+    codes[:, :30] = 0  # unlabelled
+    reference = raster_like(codes, labels.odc.geobox)
+    for cut in (SegmentPatches, SegmentStatistics):
+        eager = draw_samples(features, cut(labels, 9), reference, legend=URBAN)
+        lazy_features, reader = lazy_twin(features)
+        lazy = draw_samples(lazy_features, cut(lazy_twin(labels)[0], 9), lazy_twin(reference)[0], legend=URBAN)
+        for name in ("y", "purity", "extent", "unit"):
+            assert getattr(lazy, name).tobytes() == getattr(eager, name).tobytes()
+        reader.read.clear()
+        drawn = lazy[lazy.y == 3]
+        assert reader.read == []
+        wanted = eager.take(np.arange(len(eager)))[eager.y == 3]
+        assert drawn.take(np.arange(len(drawn))).tobytes() == wanted.tobytes()
+        assert drawn[:4].take(np.array([3, 0, 3])).tobytes() == wanted[[3, 0, 3]].tobytes()
 
 
 def test_another_grid_or_code_is_refused(quilt: Quilt) -> None:
