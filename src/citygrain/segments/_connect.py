@@ -1,7 +1,8 @@
-"""From clusters to connected parts, tile by tile: which pixels are one part, what they sum to, and what borders on what.
+"""From clusters to connected pieces, block by block: a block finds its pieces and merges those that lie within.
 
-Clusters of SLIC may lie in many pieces. A tile finds its own; what lies across a seam between tiles is joined
-afterwards, from the edges of the tiles alone. All sums are integers, so the order of pixels does not matter.
+Clusters of SLIC may lie in many pieces, most of them tiny. Connectivity is not local, but nearly: fragments that do
+not touch the edge of their block are given to a neighbour at once, so that what is left to do for the whole scene is
+no larger than the table of its segments. The blocks are fixed to the lattice, so the result knows nothing of tiles.
 """
 
 from dataclasses import dataclass
@@ -10,67 +11,105 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.segments._kernel import Edges, compiled, padded
+from citygrain.segments._merge import RECENT, is_new, merge_fragments, root_of, table_of
 
-__all__ = ["Pieces", "add_parts", "cut_pieces", "find_borders", "label_parts", "seams"]
+__all__ = ["Pieces", "add_parts", "cut_pieces", "find_borders", "label_parts"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-Pairs = list[Int32]
+Sides = tuple[bool, bool, bool, bool]
+
+LINES = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
+"""The top, bottom, left and right edge of a block."""
+
+NO_NUMBER = 2**62
+"""More parts than there can be."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """The connected parts of one tile, numbered 1..n in reading order within it.
+    """The connected pieces of one block, numbered from 1.
 
     Attributes
     ----------
-    sums : ndarray of int64, (part, band + 1)
-        Sums of the features, and pixels.
-    first : ndarray of int64, (part,)
+    sums : ndarray of int64, (piece, band)
+        Sums of the features.
+    sizes : ndarray of int64, (piece,)
+        Pixels.
+    first : ndarray of int64, (piece,)
         Number of the first pixel in reading order of the scene.
     borders : ndarray of int32, (border, 2)
-        Adjacent parts.
+        Adjacent pieces.
     rim : tuple of ndarray of int32, (2, pixel)
-        Clusters and parts along the top, bottom, left and right edge.
+        Clusters and pieces along the top, bottom, left and right edge.
     """
 
     sums: Int64
+    sizes: Int64
     first: Int64
     borders: Int32
     rim: tuple[Int32, Int32, Int32, Int32]
 
 
 def cut_pieces(
-    clusters: Int32, packed: npt.NDArray[np.int16], edges: Edges, bands: int, width: int, limit: int
+    clusters: Int32,
+    packed: npt.NDArray[np.int16],
+    edges: Edges,
+    shape: tuple[int, int, int],
+    *,
+    limits: tuple[int, int],
 ) -> tuple[Int32, Pieces]:
-    """Return the parts of a tile's clusters as a raster, and what there is to know of them.
+    """Return the pieces of a block as a raster, and what there is to know of them.
 
     Parameters
     ----------
     clusters : ndarray of int32, (y, x)
-        Clusters of the tile, 0 = no data.
+        Clusters of the block, 0 = no data.
     packed, edges : ndarray
         Features by cells, and the cells' rows and columns in the scene.
-    bands, width : int
-        Bands, and columns of the scene.
-    limit : int
-        Borders between parts of at least so many pixels are left out.
+    shape : tuple of int
+        Bands, rows and columns of the scene.
+    limits : tuple of int
+        Fragments below the first size are merged, unless they touch a neighbouring block; borders between pieces of
+        the second size are left out.
     """
     rows, columns = edges
-    parts, first = label_parts(clusters, rows[0] * width + columns[0], width)
-    sums = np.zeros((first.size, bands + 1), np.int64)
-    add_parts(packed, parts, (rows - rows[0], columns - columns[0]), sums)
-    lines = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
-    top, bottom, left, right = (np.stack([clusters[line], parts[line]]) for line in lines)
-    return parts, Pieces(sums[1:], first[1:], find_borders(parts, sums[:, -1], limit), (top, bottom, left, right))
+    bands, height, width = shape
+    raster, first = label_parts(clusters, rows[0] * width + columns[0], width)
+    waiting = np.zeros(first.size, np.bool_)
+    sides = rows[0] > 0, rows[-1] < height, columns[0] > 0, columns[-1] < width
+    for line, beside in zip(LINES, sides, strict=True):
+        if beside:
+            waiting[raster[line]] = True
+    sums, sizes = np.zeros((first.size, bands), np.int64), np.zeros(first.size, np.int64)
+    add_parts(packed, raster, (rows - rows[0], columns - columns[0]), (sums, sizes))
+    parts = table_of(sums, sizes, first, waiting)
+    borders = find_borders(raster, sizes, limits[1])
+    borders = borders[: merge_fragments(borders, parts, (*limits, NO_NUMBER))]
+    roots = _number_roots(raster, borders, parts[3])
+    top, bottom, left, right = (np.stack([clusters[line], raster[line]]) for line in LINES)
+    return raster, Pieces(sums[roots], sizes[roots], first[roots], borders.copy(), (top, bottom, left, right))
 
 
 @compiled
-def _root(parent: Int32, node: int) -> int:
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
+def _number_roots(raster: Int32, borders: Int32, parent: Int32) -> Int64:
+    """Number the parts that are left 1..n, in the raster and in the borders; return which they were."""
+    final, roots = np.zeros(parent.size, np.int32), np.empty(parent.size, np.int64)
+    n = 0
+    for part in range(1, parent.size):
+        root = root_of(parent, part)
+        if root == part:  # the least of its parts, so it comes before them
+            roots[n] = part
+            n += 1
+            final[part] = n
+        else:
+            final[part] = final[root]
+    for y in range(raster.shape[0]):
+        for x in range(raster.shape[1]):
+            raster[y, x] = final[raster[y, x]]
+    for border in range(borders.shape[0]):
+        borders[border, 0], borders[border, 1] = final[borders[border, 0]], final[borders[border, 1]]
+    return roots[:n].copy()
 
 
 @compiled
@@ -95,7 +134,7 @@ def label_parts(clusters: Int32, corner: int, across: int) -> tuple[Int32, Int64
             if left:
                 parts[y, x] = parts[y, x - 1]
                 if above and parts[y - 1, x] != parts[y, x]:
-                    one, other = _root(parent, parts[y - 1, x]), _root(parent, parts[y, x])
+                    one, other = root_of(parent, parts[y - 1, x]), root_of(parent, parts[y, x])
                     parent[max(one, other)] = min(one, other)
             elif above:
                 parts[y, x] = parts[y - 1, x]
@@ -113,7 +152,7 @@ def _flatten(parts: Int32, parent: Int32, first: Int64) -> int:
     final = np.zeros(parent.size, np.int32)
     n = 0
     for node in range(1, parent.size):
-        root = _root(parent, node)
+        root = root_of(parent, node)
         if root == node:  # a root is the least of its labels, so it comes before the others
             n += 1
             final[node], first[n] = n, first[node]
@@ -126,13 +165,14 @@ def _flatten(parts: Int32, parent: Int32, first: Int64) -> int:
 
 
 @compiled
-def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: Int64) -> None:
-    """Add a tile's features, and its pixels in the last column, to the sums of its parts: (part, band + 1).
+def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, totals: tuple[Int64, Int64]) -> None:
+    """Add a block's features to the sums of its parts, (part, band), and its pixels to their sizes.
 
-    `edges` are the rows and columns of cells within the tile.
+    `edges` are the rows and columns of cells within the block.
     """
     rows, columns = edges
-    bands = sums.shape[1] - 1
+    sums, sizes = totals
+    bands = sums.shape[1]
     depth = bands + bands % 2
     at = 0
     for i in range(rows.size - 1):
@@ -147,7 +187,7 @@ def add_parts(packed: npt.NDArray[np.int16], parts: Int32, edges: Edges, sums: I
                     own, p = sums[part], y * width + x
                     for band in range(bands):
                         own[band] += packed[at * depth + ((band >> 1) * n + p) * 2 + (band & 1)]
-                    own[bands] += 1
+                    sizes[part] += 1
             at += n
 
 
@@ -173,51 +213,3 @@ def find_borders(parts: Int32, sizes: Int64, limit: int) -> Int32:
                     borders[count, 0], borders[count, 1] = here, there
                     count += 1
     return borders[:count].copy()
-
-
-RECENT = 1 << 13
-"""Pairs that are remembered."""
-
-
-@compiled
-def is_new(seen: Int64, one: int, other: int) -> bool:
-    """Tell whether a pair is not among those remembered, and remember it; the order of the two does not count."""
-    low, high = np.int64(min(one, other)), np.int64(max(one, other))
-    pair = (low << 32) | high
-    place = ((low * 40503) ^ (high * 2531)) & (seen.size - 1)
-    if seen[place] == pair:
-        return False
-    seen[place] = pair
-    return True
-
-
-def seams(pieces: list[Pieces], offsets: Int64, across: int) -> tuple[Int32, Int32]:
-    """Return what meets across the seams between tiles: pairs of one cluster, to be joined, and pairs of two.
-
-    Parameters
-    ----------
-    pieces : list of Pieces
-        Of the tiles, row by row.
-    offsets : ndarray of int64, (tile,)
-        What is added to a tile's parts to number them through the scene.
-    across : int
-        Tiles in a row.
-    """
-    same: Pairs = [np.empty((0, 2), np.int32)]
-    unlike: Pairs = [np.empty((0, 2), np.int32)]
-    for k, piece in enumerate(pieces):
-        _, bottom, _, right = piece.rim
-        if k + across < len(pieces):
-            _meet((bottom, pieces[k + across].rim[0]), (offsets[k], offsets[k + across]), same, unlike)
-        if (k + 1) % across:
-            _meet((right, pieces[k + 1].rim[2]), (offsets[k], offsets[k + 1]), same, unlike)
-    return np.concatenate(same), np.concatenate(unlike)
-
-
-def _meet(lines: tuple[Int32, Int32], offsets: tuple[int, int], same: Pairs, unlike: Pairs) -> None:
-    """Add the pairs of parts along two lines of pixels that lie beside each other."""
-    known = (lines[0][0] > 0) & (lines[1][0] > 0)
-    pairs = np.stack([line[1][known] + offset for line, offset in zip(lines, offsets, strict=True)], axis=1)
-    alike = lines[0][0][known] == lines[1][0][known]
-    same.append(pairs[alike].astype(np.int32))
-    unlike.append(pairs[~alike].astype(np.int32))

@@ -21,8 +21,8 @@ from citygrain.errors import InputError
 from citygrain.segments import _kernel
 from citygrain.segments._connect import Pieces, cut_pieces
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
-from citygrain.segments._merge import gather_parts, merge_fragments, number_parts, renumber
 from citygrain.segments._scaling import Scaling, scale_features, survey, whole_or_window
+from citygrain.segments._seams import join_blocks, renumber
 from citygrain.segments._shelf import Block, MemoryShelf, Shelf
 from citygrain.tiles import Progress, Tile, map_tiles, processors, tile_grid
 
@@ -269,32 +269,27 @@ def _connect(shelf: Shelf, lattice: Lattice, tiles: list[Tile], sink: Sink, thre
     """Make the segments connected, merge fragments, number them, hand them on; return how many there are."""
     numbers, across = range(len(shelf)), sum(tile.row == 0 for tile in tiles)
     smallest, largest = round(SMALLEST * lattice.area), round(lattice.area)
-    pieces = map_tiles(partial(_cut_block, shelf, lattice, largest), numbers, engine=threads)
-    parts, offsets = gather_parts(pieces, across)
-    merge_fragments(parts, smallest, largest, lattice.wanted, threads)
-    final = number_parts(parts)
-    n = parts.count
-    del parts
-    map_tiles(partial(_hand_on, shelf, lattice, tiles, (final, offsets), sink), numbers, engine=threads)
+    pieces = map_tiles(partial(_cut_block, shelf, lattice, (smallest, largest)), numbers, engine=threads)
+    final, n = join_blocks(pieces, across, (smallest, largest, lattice.wanted))
+    map_tiles(partial(_hand_on, shelf, lattice, sink), list(zip(tiles, final, numbers, strict=True)), engine=threads)
     return n
 
 
-def _cut_block(shelf: Shelf, lattice: Lattice, limit: int, k: int) -> Pieces:
-    """Find the connected parts of a block; they take its place on the shelf."""
+def _cut_block(shelf: Shelf, lattice: Lattice, limits: tuple[int, int], k: int) -> Pieces:
+    """Find the connected pieces of a block; they take its place on the shelf."""
     block = shelf.get(k)
     clusters = _kernel.paint(block.slots, block.edges, (block.tile.row, block.tile.column), lattice.shape[1])
-    parts, pieces = cut_pieces(clusters, block.packed, block.edges, shelf.bands, int(lattice.columns[-1]), limit)
-    shelf.put_parts(k, parts)
+    shape = shelf.bands, int(lattice.rows[-1]), int(lattice.columns[-1])
+    raster, pieces = cut_pieces(clusters, block.packed, block.edges, shape, limits=limits)
+    shelf.put_parts(k, raster)
     return pieces
 
 
-def _hand_on(
-    shelf: Shelf, lattice: Lattice, tiles: list[Tile], numbers: tuple[Ints32, Ints], sink: Sink, k: int
-) -> None:
-    final, offsets = numbers
-    rows, columns = lattice.edges(tiles[k])
+def _hand_on(shelf: Shelf, lattice: Lattice, sink: Sink, item: tuple[Tile, Ints32, int]) -> None:
+    tile, final, k = item
+    rows, columns = lattice.edges(tile)
     labels = shelf.take_parts(k)
-    renumber(labels, final, offsets[k])
+    renumber(labels, final)
     sink(slice(int(rows[0]), int(rows[-1])), slice(int(columns[0]), int(columns[-1])), labels)
 
 
