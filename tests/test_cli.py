@@ -157,6 +157,12 @@ def test_look_features_segment(citygrain: Command, world: Path, tmp_path: Path) 
         ndvi, same, _ = file.read()
         assert file.descriptions[0] == "NDVI"
     np.testing.assert_allclose(ndvi, same, rtol=1e-5)
+    assert result.stderr == ""
+    wrong = citygrain(
+        "features", world / "infinite.tif", "--indices", "NDVI,red", "--scale", 1, "--out", tmp_path / "g.tif"
+    )
+    assert wrong.returncode == 2 and "infinite values" in wrong.stderr
+    assert not list(tmp_path.glob("*g.tif*"))
     result = citygrain("segment", world / "scene.tif", "--n-segments", 300, "--out", tmp_path / "s.tif", "--json")
     assert result.returncode == 0 and 200 < json.loads(result.stdout)["n_segments"] < 400
     result = citygrain("segment", world / "scene.tif", "--n-segments", 300, "--sweep", "--out", tmp_path / "sweep.png")

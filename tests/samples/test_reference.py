@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from shapely.geometry import LineString, MultiPoint, Point, Polygon, box
 
 from citygrain.errors import InputError
 from citygrain.legend import LCZ, URBAN, WORLDCOVER
+from citygrain.samples import reference
 from citygrain.samples.reference import read_reference
 from citygrain.scene.write import write_cog
 
@@ -234,6 +236,48 @@ def test_codes_of_any_type(tmp_path: Path, dtype: str) -> None:
     values = two_classes()
     codes, _ = read_reference(raster(tmp_path, values.astype(dtype)), GRID, classes=TWO)
     np.testing.assert_array_equal(codes, values)
+
+
+@settings(max_examples=25)
+@given(
+    strip=st.integers(1, 900),
+    block=st.sampled_from([{}, {"tiled": True, "blockxsize": 16, "blockysize": 16}, {"blockysize": 1}]),
+    pixel=st.sampled_from([10.0, 5.0, 20.0]),
+    dtype=st.sampled_from(["uint8", "int32", "float32"]),
+)
+def test_the_strips_in_which_it_is_read_do_not_show(
+    *, tmp_path_factory: pytest.TempPathFactory, strip: int, block: dict[str, Any], pixel: float, dtype: str
+) -> None:
+    grid = GeoBox((60, 48), AFFINE, UTM)
+    side = (int(600 / pixel), int(480 / pixel))
+    values = np.random.default_rng(0).integers(0, 4, side).astype(dtype)
+    path = tmp_path_factory.mktemp("r") / "ref.tif"
+    profile = {"count": 1, "height": side[0], "width": side[1], "dtype": dtype, "crs": UTM, "nodata": 3, **block}
+    with rasterio.open(path, "w", transform=AFFINE * Affine.scale(pixel / 10), **profile) as target:
+        target.write(values, 1)
+    whole, _ = read_reference(path, grid, classes=TWO)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "_STRIP", strip)
+        cut, _ = read_reference(path, grid, classes=TWO)
+        with pytest.raises(InputError) as refused:
+            read_reference(path, grid, classes={"1": "Forest"})
+    assert cut.values.tobytes() == whole.values.tobytes()
+    if pixel == 10:
+        assert whole.values.tobytes() == np.where(values == 3, 0, values).astype(np.uint8).tobytes()
+        assert f"holds 2 ({(values == 2).sum():,} pixels)" in str(refused.value)
+
+
+def test_memory_is_the_codes_and_a_strip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = GeoBox((2000, 2000), AFFINE, UTM)
+    path = raster(tmp_path, two_classes((2000, 2000)), grid)
+    monkeypatch.setattr(reference, "_STRIP", 2**18)
+    tracemalloc.start()
+    try:
+        codes, _ = read_reference(path, grid, classes=TWO)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert codes.nbytes == 4_000_000 and peak < codes.nbytes + 32 * 2**19
 
 
 # ---- classes ---------------------------------------------------------------------------------------------------

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError, OutputError
+from citygrain.lazy import lazy_raster
 from citygrain.legend import URBAN
-from citygrain.scene.cog_writer import CogWriter
+from citygrain.scene import cog_writer
+from citygrain.scene.cog_writer import CogWriter, stream_cog
 from citygrain.scene.write import write_cog
 from citygrain.tiles import Tile, tile_grid
 
@@ -94,6 +96,33 @@ def test_threads_write_what_one_writes(tmp_path: Path) -> None:
         list(pool.map(lambda tile: target.write(tile, cube[(..., *tile.slices)]), tile_grid((500, 700), 64)))
     with rasterio.open(tmp_path / "a.tif") as file:
         np.testing.assert_array_equal(file.read(), cube)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_raster_streamed_is_the_raster_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lazy: bool) -> None:
+    cube = np.random.default_rng(0).random((2, 500, 700)).astype(np.float32)
+    geobox = grid(500, 700)
+    windows = []
+
+    def reader(bands: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        windows.append((rows.stop - rows.start) * (columns.stop - columns.start))
+        return cube[bands][:, rows, columns]
+
+    raster = lazy_raster(reader, geobox, ["B02", "B03"])
+    ticks: list[tuple[int, int]] = []
+    monkeypatch.setattr(cog_writer, "_WINDOW_VALUES", 2 * 256 * 256)
+    (tmp_path / "a").mkdir()
+    write_cog(tmp_path / "a" / "x.tif", cube, geobox, nodata=np.nan, band_names=["one", "two"])
+    stream_cog(
+        tmp_path / "b" / "x.tif",
+        raster if lazy else raster.load(),
+        nodata=np.nan,
+        band_names=["one", "two"],
+        progress=lambda done, total: ticks.append((done, total)),
+    )
+    same_files(tmp_path / "a", tmp_path / "b")
+    assert ticks == [(done, 6) for done in range(1, 7)]
+    assert not lazy or max(windows) <= 256 * 256
 
 
 # ---- whole or not at all ---------------------------------------------------------------------------------------
@@ -188,7 +217,9 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from citygrain.errors import OutputError
-from citygrain.scene.cog_writer import CogWriter
+from citygrain.lazy import lazy_raster
+from citygrain.scene import cog_writer
+from citygrain.scene.cog_writer import CogWriter, stream_cog
 from citygrain.tiles import tile_grid
 noise = np.random.default_rng(0).integers(0, 2**63, (600, 600)).astype(np.int64)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

@@ -5,6 +5,7 @@ shapes of different classes claim belongs to none.
 """
 
 import logging
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -43,10 +44,10 @@ def burn_codes(shapes: gpd.GeoDataFrame, geobox: GeoBox, table: CodeTable, file:
     disputed = np.zeros(geobox.shape, bool)
     numbers = shapes["value"].map(table.codes)
     for code in sorted(set(numbers) - {0}):
-        mask = _covered(shapes[numbers == code], geobox) > 0
+        mask = _covered(shapes[numbers == code], geobox).view(bool)
         if not mask.any():
             logger.warning("%s: the shapes of %s hold no pixel", file, table.legend.name_of(code))
-        disputed |= mask & (codes != 0)
+        np.logical_or(disputed, codes, out=disputed, where=mask)
         codes[mask] = code
     if disputed.any():
         logger.warning("%s: %d pixels are claimed by two classes and left unlabelled", file, disputed.sum())
@@ -76,11 +77,11 @@ def burn_numbers(shapes: gpd.GeoDataFrame, geobox: GeoBox) -> npt.NDArray[np.int
 
 def _covered(
     shapes: gpd.GeoDataFrame, geobox: GeoBox, numbers: npt.NDArray[np.int64] | None = None
-) -> npt.NDArray[np.int32]:
-    """Return the number of the first shape at each pixel, 1 where no numbers are given; 0 where there is none."""
+) -> npt.NDArray[Any]:
+    """Return the number of the first shape at each pixel as int32; a byte of 1 where no numbers are given; or 0."""
+    covered = np.zeros(geobox.shape, np.uint8 if numbers is None else np.int32)
     numbers = np.ones(len(shapes), np.int64) if numbers is None else numbers
     pointlike = shapes.geom_type.str.endswith("Point").to_numpy()
-    covered = np.zeros(geobox.shape, np.int32)
     if not pointlike.all():
         polygons = zip(shapes.geometry[~pointlike], numbers[~pointlike], strict=True)
         # What is burnt later covers what is there, so the first comes last.

@@ -7,7 +7,8 @@ is finer.
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
@@ -28,6 +29,8 @@ from citygrain.samples.codes import CodeTable, code_table, value_key
 from citygrain.samples.rasterise import burn_codes
 from citygrain.samples.shapes import grid_crs, read_shapes, spoken_extent
 from citygrain.samples.vector import existing_file, is_vector
+from citygrain.scene.open_files import bound_cache
+from citygrain.tiles import tile_grid
 
 __all__ = ["read_reference"]
 
@@ -41,6 +44,8 @@ _LARGEST = 2**23 - 1
 _OUTSIDE, _UNLABELLED = -(2**24), -(2**23)
 """Mark pixels beyond the reference, and unlabelled ones in it, while codes are still the file's."""
 _MARGIN = 4
+_STRIP = 2**22
+"""Pixels that are looked at at a time."""
 _FINER = 1.1
 """Reference pixels smaller than the scene's by this factor are gathered by majority."""
 
@@ -138,20 +143,22 @@ def _own_names(shapes: gpd.GeoDataFrame, file: str) -> dict[str, str]:
 
 
 def _from_raster(path: Path, geobox: GeoBox, table: CodeTable, layer: str | None) -> CodeBand:
+    codes, counts = np.zeros(geobox.shape, np.uint8), dict[int, int]()
     with _opened(path) as source:
         band = _band(source, layer, path.name)
         _refuse_named_nodata(source.nodatavals[band - 1], table, path.name)
-        values = _on_grid(source, band, geobox, path.name)
-    found, counts = np.unique(values[values > _UNLABELLED], return_counts=True)
-    table.check(dict(zip(map(str, found.tolist()), counts.tolist(), strict=True)), what="pixels", file=path.name)
-    codes = np.zeros(geobox.shape, np.uint8)
-    for value in found.tolist():
-        if table.codes[str(value)]:
-            codes[values == value] = table.codes[str(value)]
+        for rows, values in _on_grid(source, band, geobox, path.name):
+            found, pixels = np.unique(values, return_counts=True)
+            for value, number in zip(found.tolist(), pixels.tolist(), strict=True):
+                if value > _UNLABELLED:
+                    counts[value] = counts.get(value, 0) + number
+                    codes[rows][values == value] = table.codes.get(str(value), 0)
+    table.check({str(value): counts[value] for value in sorted(counts)}, what="pixels", file=path.name)
     return codes
 
 
 def _opened(path: Path) -> rasterio.DatasetReader:
+    bound_cache()
     with warnings.catch_warnings():
         # Missing geometry is an error of ours, with a way to mend it.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -188,16 +195,21 @@ def _refuse_named_nodata(nodata: float | None, table: CodeTable, file: str) -> N
         )
 
 
-def _on_grid(source: rasterio.DatasetReader, band: int, geobox: GeoBox, file: str) -> IntBand:
+def _on_grid(source: rasterio.DatasetReader, band: int, geobox: GeoBox, file: str) -> Iterator[tuple[slice, IntBand]]:
+    """Give the reference on the scene's grid, rows by rows; only what has to be resampled is in memory as a whole."""
     window = _overlap(source, geobox, file)
-    values = _whole_numbers(source, band, window, file)
     same = source.shape == tuple(geobox.shape) and source.transform.almost_equals(geobox.affine, 1e-3)
     if same and source.crs == rasterio.crs.CRS.from_user_input(grid_crs(geobox)):
-        return values
+        for rows in _strips(source, band, window):
+            yield rows, _whole_numbers(source, band, _part(window, rows), file)
+        return
     factor = _times_finer(source, geobox)
     method = Resampling.mode if factor > _FINER else Resampling.nearest
     spoken = "majority" if method is Resampling.mode else "nearest neighbour"
     logger.info("%s: brought to the scene's grid by %s (its pixels are %.3g times finer)", file, spoken, factor)
+    values = np.empty((window.height, window.width), np.int32)
+    for rows in _strips(source, band, window):
+        values[rows] = _whole_numbers(source, band, _part(window, rows), file)
     out = np.full(geobox.shape, _OUTSIDE, np.int32)
     reproject(
         values,
@@ -210,7 +222,22 @@ def _on_grid(source: rasterio.DatasetReader, band: int, geobox: GeoBox, file: st
         dst_nodata=_OUTSIDE,
         resampling=method,
     )
-    return out
+    del values
+    for tile in tile_grid((out.shape[0], out.shape[1]), (max(1, _STRIP // out.shape[1]), out.shape[1])):
+        yield tile.slices[0], out[tile.slices]
+
+
+def _strips(source: rasterio.DatasetReader, band: int, window: windows.Window) -> list[slice]:
+    """Cut the rows of a window along the blocks in which the file is kept."""
+    block = min(source.block_shapes[band - 1][0], source.height)
+    height = block * max(1, _STRIP // (block * window.width))
+    top, bottom = window.row_off, window.row_off + window.height
+    edges = [top, *range((top // height + 1) * height, bottom, height), bottom]
+    return [slice(one - top, other - top) for one, other in pairwise(edges)]
+
+
+def _part(window: windows.Window, rows: slice) -> windows.Window:
+    return windows.Window(window.col_off, window.row_off + rows.start, window.width, rows.stop - rows.start)
 
 
 def _overlap(source: rasterio.DatasetReader, geobox: GeoBox, file: str) -> windows.Window:

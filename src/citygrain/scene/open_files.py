@@ -21,7 +21,7 @@ __all__ = ["bound_cache", "close_files", "lent_file"]
 
 _KEPT = 64
 """Files that wait open."""
-_CACHE_BYTES = 2**28
+_CACHE_BYTES = 2**27
 """Decoded blocks that GDAL keeps for all files together; by itself it takes a twentieth of the machine's memory."""
 
 
@@ -137,6 +137,6 @@ def _state(path: Path) -> tuple[int, int, int]:
 
 
 def bound_cache() -> None:
-    """Hold GDAL to 256 MB of decoded blocks in this process; where it has less already, it stays."""
+    """Hold GDAL to 128 MB of decoded blocks in this process; where it has less already, it stays."""
     if get_gdal_config("GDAL_CACHEMAX") > _CACHE_BYTES:
         set_gdal_config("GDAL_CACHEMAX", _CACHE_BYTES)
