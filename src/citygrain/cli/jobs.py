@@ -34,8 +34,8 @@ def run(
 ) -> None:
     """Do the whole job: superpixels, samples, model, map, assessment, report."""
     read = configuration(config)
-    given = (read.compute.devices, read.compute.nodes, read.compute.strategy)
-    _whole_job(read, out, fresh, as_json, devices=devices_of(devices, nodes, strategy, given=given))
+    chosen = devices_of(devices, nodes, strategy, given=read.compute.asked)
+    _whole_job(read, out, fresh, as_json, devices=chosen)
 
 
 def demo(

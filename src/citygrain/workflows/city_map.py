@@ -95,8 +95,7 @@ def run_city_map(
     progress : callable, optional
         Called with (done, total) within long steps.
     devices : Devices, optional
-        Where a network trains; as the configuration says, if not given. Where there are several machines, those after
-        the first only help it to train; they must share `folder`.
+        Where a network trains; as configured, if not given. Machines after the first only help; they share `folder`.
 
     Returns
     -------
@@ -108,16 +107,12 @@ def run_city_map(
     CitygrainError
         If the input cannot be used or the output cannot be written; finished steps stay finished.
     """
-    compute = config.compute
-    devices = devices or Devices(compute.devices, compute.nodes, compute.strategy)
+    devices = devices or Devices(*config.compute.asked)
     devices.check(config.model.name)
     make_folder(folder)
     job = _Job(config, folder, redo, truth, observer, progress, devices)
-    if not devices.leads:
-        job.help()
-        return job.manifest
     work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
-    for name, step in zip(STEPS, work, strict=True):
+    for name, step in zip(STEPS, work, strict=True) if devices.leads else [(until, job.help)]:
         step()
         if name == until:
             break
@@ -187,9 +182,8 @@ class _Job:
 
     @property
     def _train_ingredients(self) -> dict[str, Any]:
-        c, world = self.config, self.devices.world
-        several = {"devices": world} if world > 1 else {}  # the same but for rounding and draws
-        return {"samples": self._sample_ingredients, "model": c.model.model_dump(), **several}
+        several = {"devices": self.devices.world} if self.devices.world > 1 else {}  # other draws, other rounding
+        return {"samples": self._sample_ingredients, "model": self.config.model.model_dump(), **several}
 
     # What the steps need in memory.
 
@@ -306,9 +300,7 @@ class _Job:
         board = make_board(self.folder / FOLDER, c.name, samples, self._board, crop=lambda: self._crop(samples.legend))
         model = make_model(
             c.name,
-            recipe=c.recipe,
-            epochs=c.epochs,
-            options=c.options,
+            **c.model_dump(include={"recipe", "epochs", "options"}),
             seed=self.config.seed,
             preparation=preparation(self.config, self.features, self.units),
             units=str(self.features.attrs["units"]),
