@@ -20,6 +20,7 @@ from citygrain.models.training import Hooks
 from citygrain.samples.open import open_samples
 from citygrain.samples.samples import Samples
 from helpers.patch_worlds import write_patches
+from helpers.so2sat_files import write_so2sat
 from helpers.worlds import Lazy, toy_patches, toy_rows
 
 pytestmark = [
@@ -53,15 +54,27 @@ def test_the_course_network_takes_the_same_steps_on_two_devices() -> None:
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("name", ["mlp", "patchnet"])
-def test_draws_of_each_process_and_batch_statistics_end_at_the_same_score(name: str) -> None:
-    make = toy_rows if name == "mlp" else toy_patches
-    train, valid = make(180), make(60, seed=5)
-    models = [_model(name, "default", devices, epochs=5).fit(train, valid) for devices in (ONE, TWO, TWO)]
+def test_draws_of_each_process_end_at_the_same_score_and_in_the_same_bits_again() -> None:
+    train, valid = toy_rows(180), toy_rows(60, seed=5)
+    models = [_model("mlp", "default", devices, epochs=5).fit(train, valid) for devices in (ONE, TWO, TWO)]
     scores = [model.history_[-1]["valid_accuracy"] for model in models]
     assert abs(scores[0] - scores[1]) <= 0.05
-    assert models[1].history_ == models[2].history_  # the same bits again
+    assert models[1].history_ == models[2].history_
     np.testing.assert_array_equal(models[1].predict_proba(valid.x), models[2].predict_proba(valid.x))
+
+
+def test_batch_statistics_of_two_halves_are_those_of_two_processes() -> None:
+    train, valid = toy_patches(180, size=9), toy_patches(60, size=9, seed=5)
+    models = []
+    for devices in (ONE, TWO):
+        model = _model("patchnet", "default", devices, epochs=1)
+        model.recipe = replace(model.recipe, augment=False, shift=0.0)
+        models.append(model.fit(train, valid))
+    one, two = (model.module_.state_dict() for model in models)
+    means = [name for name in one if name.endswith("running_mean")]
+    first = means[0]  # of the first layer, before anything was learned or dropped
+    np.testing.assert_allclose(one[first], two[first], atol=0.02)
+    assert all(bool((two[name] != 0).any()) for name in means)
 
 
 def test_a_training_goes_on_on_two_devices_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
@@ -84,12 +97,13 @@ def test_a_training_goes_on_on_two_devices_and_ends_in_the_same_bytes(tmp_path: 
 
 
 def test_rows_left_on_disk_are_read_by_each_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    write_patches(tmp_path / "a.h5")
-    samples: Samples = open_samples(tmp_path / "a.h5")
+    write_so2sat(tmp_path / "a.h5", 68)
+    samples: Samples = open_samples(tmp_path / "a.h5", sensors=("s1", "s2")).select(("B08", "VV_DB", "B04"))
     assert not isinstance(samples.x, np.ndarray)
     monkeypatch.setattr("citygrain.models.feed._IN_MEMORY", 0)
-    model = _model("patchnet", "default", TWO, epochs=1).fit(samples, samples)
-    assert model.history_[0]["train_loss"] > 0
+    one, two = (_model("mlp", "course", devices, epochs=1).fit(samples, samples) for devices in (ONE, TWO))
+    for first, second in zip(one.history_, two.history_, strict=True):  # other rows together in a batch
+        np.testing.assert_allclose(list(first.values()), list(second.values()), rtol=0.1, atol=0.15)
 
 
 def test_what_cannot_be_sent_or_shared_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ def run(
     read = configuration(config)
     if memory is not None:
         read = read.model_copy(update={"compute": read.compute.model_copy(update={"memory": memory})})
-    given = (read.compute.devices, read.compute.nodes, read.compute.strategy)
-    _whole_job(read, out, fresh, as_json, devices=devices_of(devices, nodes, strategy, given=given))
+    chosen = devices_of(devices, nodes, strategy, given=read.compute.asked)
+    _whole_job(read, out, fresh, as_json, devices=chosen)
 
 
 def demo(

@@ -3,6 +3,8 @@
 North has no meaning for a patch of land, so each view of a training patch is as true as the first.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -28,8 +30,18 @@ def turn_in_turn(x: Tensor, first: int) -> Tensor:
 
     The rows of a shuffled batch are in random order, so this draws the view of each row without one draw per row.
     """
-    parts = [square_view(part, (first + way) % 8) for way, part in enumerate(x.chunk(8))]
-    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+    n, channels, side, _ = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(n, side * side, channels)  # (n, pixels, c), a view where channels come last
+    turned = torch.empty_like(rows)
+    for way, (part, into) in enumerate(zip(rows.chunk(8), turned.chunk(8), strict=True)):
+        torch.index_select(part, 1, _places(side, (first + way) % 8), out=into)
+    return turned.reshape(n, side, side, channels).permute(0, 3, 1, 2)
+
+
+@functools.cache
+def _places(side: int, way: int) -> Tensor:
+    """Return which pixel comes where, (side * side,), so that a pixel's channels move together."""
+    return square_view(torch.arange(side * side).reshape(1, 1, side, side), way).flatten()
 
 
 def jitter(x: Tensor, size: float, *, spared: int | None, rng: torch.Generator) -> Tensor:
@@ -55,7 +67,13 @@ def jitter(x: Tensor, size: float, *, spared: int | None, rng: torch.Generator) 
     gain, offset = (size * torch.randn(shape, generator=rng) for _ in range(2))
     if spared is not None:
         gain[:, spared] = offset[:, spared] = 0
-    return x * (1 + gain).to(x.dtype) + offset.to(x.dtype)
+    gain, offset = (1 + gain).to(x.dtype), offset.to(x.dtype)
+    if x.ndim == 2:
+        return x * gain + offset
+    n, channels, height, width = x.shape
+    lines = x.permute(0, 2, 3, 1).reshape(n, height, width * channels)  # long lines, which a processor takes at once
+    gain, offset = (each.reshape(n, 1, channels).repeat(1, 1, width) for each in (gain, offset))
+    return (lines * gain).add_(offset).reshape(n, height, width, channels).permute(0, 3, 1, 2)
 
 
 def move(x: Tensor, share: float, *, rng: torch.Generator) -> Tensor:

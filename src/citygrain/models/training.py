@@ -149,8 +149,6 @@ class Training(pl.LightningModule):
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
         statistics = [value for value in self.network.buffers() if value.is_floating_point()]
         average([*gradients, *statistics], weight)
-        if isinstance(self.split, Twins):
-            self.split.level()
 
     def _drawing(self, number: int) -> int:
         """Return a seed for draws of this process, in step or epoch `number`."""
@@ -240,6 +238,8 @@ class Training(pl.LightningModule):
         """Learn which process this is, and take its share of each batch."""
         self.world, self.rank = self.trainer.world_size, self.global_rank
         self.feed.share = self.rank, self.world
+        if self.world > 1 and isinstance(self.split, Twins):
+            self.split = None  # a process has a part of each batch as it is
         for weights in (self.average, self.best):
             weights |= {name: value.to(self.device) for name, value in weights.items()}
 

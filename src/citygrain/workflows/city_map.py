@@ -83,8 +83,7 @@ def run_city_map(
     progress : callable, optional
         Called with (done, total) within long steps.
     devices : Devices, optional
-        Where a network trains; as the configuration says, if not given. Where there are several machines, those after
-        the first only help it to train; they must share `folder`.
+        Where a network trains; as configured, if not given. Machines after the first only help; they share `folder`.
 
     Returns
     -------
@@ -96,16 +95,12 @@ def run_city_map(
     CitygrainError
         If the input cannot be used or the output cannot be written; finished steps stay finished.
     """
-    compute = config.compute
-    devices = devices or Devices(compute.devices, compute.nodes, compute.strategy)
+    devices = devices or Devices(*config.compute.asked)
     devices.check(config.model.name)
     make_folder(folder)
     job = _Job(config, folder, redo, truth, observer, progress, devices)
-    if not devices.leads:
-        job.help()
-        return job.manifest
     work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
-    for name, step in zip(STEPS, work, strict=True):
+    for name, step in zip(STEPS, work, strict=True) if devices.leads else [(until, job.help)]:
         step()
         if name == until:
             break
@@ -176,9 +171,8 @@ class _Job:
 
     @property
     def _train_ingredients(self) -> dict[str, Any]:
-        c, world = self.config, self.devices.world
-        several = {"devices": world} if world > 1 else {}  # the same but for rounding and draws
-        return {"samples": self._sample_ingredients, "model": c.model.model_dump(), **several}
+        several = {"devices": self.devices.world} if self.devices.world > 1 else {}  # other draws, other rounding
+        return {"samples": self._sample_ingredients, "model": self.config.model.model_dump(), **several}
 
     @cached_property
     def data(self) -> RunData:
@@ -262,9 +256,7 @@ class _Job:
         )
         model = make_model(
             c.name,
-            recipe=c.recipe,
-            epochs=c.epochs,
-            options=c.options,
+            **c.model_dump(include={"recipe", "epochs", "options"}),
             seed=self.config.seed,
             preparation=preparation(self.config, self.data.features, self.data.units),
             units=str(self.data.features.attrs["units"]),

@@ -147,6 +147,11 @@ class ComputeConfig(_Section):
     nodes: int = Field(1, ge=1)
     strategy: Literal["auto", "ddp"] = "auto"
 
+    @property
+    def asked(self) -> tuple[int, int, str]:
+        """Devices, nodes, strategy."""
+        return self.devices, self.nodes, self.strategy
+
 
 class RunConfig(_Section):
     """A whole run; `tensorboard` says whether the training of a network is logged for TensorBoard."""
