@@ -149,7 +149,7 @@ def test_pairs_take_turns_and_their_ratios_are_the_figure():
 def test_watched_process_reports_its_family(tmp_path: Path):
     (tmp_path / "family.py").write_text(FAMILY, encoding="utf-8")
     run = frame.watched([tmp_path / "family.py"], cwd=tmp_path)
-    assert 0.11 < run.peak_gb < 0.3  # two of 0.06
+    assert 0.11 < run.peak_gb < 0.3  # two of 0.06 and what Python takes; the parent itself holds more
     assert run.seconds > 1.1 and 0 < run.processor_seconds < run.seconds
     with pytest.raises(RuntimeError, match="ended with 3"):
         frame.watched(["-c", "raise SystemExit(3)"], cwd=tmp_path)
