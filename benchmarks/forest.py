@@ -23,7 +23,7 @@ SHAPES = ((2_400, (10, 32, 32)), (30_000, (48,)))
 
 def main(*, quick: bool = False) -> list[Row]:
     """Return a row for each shape."""
-    return [measured(n // 80 if quick else n, shape, pairs=1 if quick else 3) for n, shape in SHAPES]
+    return [measured(n // 40 if quick else n, shape, pairs=1 if quick else 3) for n, shape in SHAPES]
 
 
 def measured(n: int, shape: tuple[int, ...], *, pairs: int) -> Row:

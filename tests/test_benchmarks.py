@@ -5,11 +5,14 @@ import importlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from benchmarks import __main__ as bench
-from benchmarks import big_scenes, frame, peers, table, whole_run
+from benchmarks import big_scenes, frame, peers, prediction, scaling, slic, table, whole_run
 from benchmarks.frame import Row, Run, Turns, beside, turns, within
+from citygrain.models.networks.course_cnn import course_cnn
 from helpers.commands import Command
 
 BESIDE_PEERS = ("slic_opencv", "training", "prediction")
@@ -146,10 +149,40 @@ def test_pairs_take_turns_and_their_ratios_are_the_figure():
 def test_watched_process_reports_its_family(tmp_path: Path):
     (tmp_path / "family.py").write_text(FAMILY, encoding="utf-8")
     run = frame.watched([tmp_path / "family.py"], cwd=tmp_path)
-    assert 0.11 < run.peak_gb < 0.3  # two of 0.06
+    assert 0.11 < run.peak_gb < 0.3  # two of 0.06 and what Python takes; the parent itself holds more
     assert run.seconds > 1.1 and 0 < run.processor_seconds < run.seconds
     with pytest.raises(RuntimeError, match="ended with 3"):
         frame.watched(["-c", "raise SystemExit(3)"], cwd=tmp_path)
+
+
+def test_time_is_compared_beyond_the_start_and_memory_beyond_the_floor():
+    floor = Run(5.0, 5.0, 0.4)
+    linear = {1_000: Run(6.0, 6.0, 0.5), 2_000: Run(9.0, 9.0, scaling.FLOOR_GB)}
+    steep = {1_000: Run(6.0, 6.0, 0.5), 2_000: Run(13.0, 9.0, 2 * scaling.FLOOR_GB)}
+    assert scaling.time_row(linear, floor).ratio == pytest.approx(1.0)
+    assert scaling.memory_row(linear).ratio == 1.0
+    assert scaling.time_row(steep, floor).ratio == pytest.approx(0.5)
+    assert scaling.memory_row(steep).ratio == 0.5
+    assert not scaling.time_row(steep, floor).reached and not scaling.memory_row(steep).reached
+
+
+def test_superpixels_are_judged_by_the_figure_in_which_they_are_least_ahead():
+    peer = {"n": 100, "boundary_recall": 0.8, "explained_variation": 0.5, "undersegmentation_error": 0.2}
+    ours = {"n": 100, "boundary_recall": 0.9, "explained_variation": 0.49, "undersegmentation_error": 0.1}
+    found = slic.likeness("x", "peer", ours, peer)
+    assert (found.detail["worst"], found.ratio, found.reached) == ("explained_variation", 0.98, False)
+    finer = slic.likeness("x", "peer", ours | {"n": 125, "explained_variation": 0.6}, peer)
+    assert (finer.detail["worst"], finer.ratio) == ("n", 0.8)
+
+
+def test_our_weights_are_turned_as_keras_has_them():
+    """Keras flattens a patch with the channels last, and multiplies from the other side."""
+    network = course_cnn(3, 25, 4)
+    weights = prediction.keras_weights(network, (3, 25, 25))
+    inner = network[:8](torch.rand(2, 3, 25, 25)).detach()
+    flat = inner.permute(0, 2, 3, 1).reshape(2, -1).numpy()
+    assert [value.shape for value in weights[:2]] == [(4, 4, 3, 64), (64,)]
+    np.testing.assert_allclose(flat @ weights[6] + weights[7], network[8:10](inner).detach().numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", BESIDE_PEERS)
