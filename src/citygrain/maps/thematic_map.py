@@ -17,12 +17,14 @@ from citygrain.scene.codes import read_codes
 from citygrain.scene.write import write_cog
 from citygrain.tessellation import raster_like
 
-__all__ = ["ThematicMap", "share_numbers", "write_probabilities"]
+__all__ = ["NO_CONFIDENCE", "ThematicMap", "per_cent_numbers", "share_numbers", "write_probabilities"]
 
 SHARES = 10_000
 """Steps of a written probability."""
 NO_SHARE = 65_535
 """What stands for no data among written probabilities."""
+NO_CONFIDENCE = 255
+"""What stands for no data where the confidence is written in per cent."""
 
 _FILTERED = ("lcz", "lczFilter")
 """Bands of the products of the LCZ Generator."""
@@ -130,12 +132,11 @@ class ThematicMap:
         )
         write_text(path.with_suffix(".qml"), qml_style(self.legend, band=len(self._bands)))
         write_text(path.with_suffix(".clr"), clr_style(self.legend))
-        per_cent = np.where(np.isfinite(self.confidence.values), np.rint(100 * self.confidence.values), 255)
         write_cog(
             path.with_name("confidence.tif"),
-            per_cent.astype(np.uint8),
+            per_cent_numbers(self.confidence.values),
             self.geobox,
-            nodata=255,
+            nodata=NO_CONFIDENCE,
             band_names=["confidence in per cent"],
         )
 
@@ -154,13 +155,26 @@ class ThematicMap:
         for codes in bands:
             legend.columns(np.unique(codes.values))
         per_cent = read_codes(path.with_name("confidence.tif"))
-        confidence = np.where(per_cent.values == 255, np.nan, per_cent.values / np.float32(100)).astype(np.float32)
+        confidence = np.where(per_cent.values == NO_CONFIDENCE, np.nan, per_cent.values / np.float32(100)).astype(
+            np.float32
+        )
         return cls(bands[0], raster_like(confidence, per_cent.odc.geobox), legend, *bands[1:])
 
 
 def _band_names(path: Path) -> tuple[str | None, ...]:
     with rasterio.open(path) as source:
         return tuple(source.descriptions)
+
+
+def per_cent_numbers(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return a confidence 0 to 1 in whole per cent, NaN as `NO_CONFIDENCE`: as it is written, of a map or a window.
+
+    Examples
+    --------
+    >>> per_cent_numbers(np.array([0.254, 1, np.nan], np.float32)).tolist()
+    [25, 100, 255]
+    """
+    return np.where(np.isfinite(confidence), np.rint(100 * confidence), NO_CONFIDENCE).astype(np.uint8)
 
 
 def share_numbers(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
