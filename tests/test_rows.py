@@ -1,6 +1,10 @@
 """Rows of a lazy scene are those of the scene in memory, and each of its windows is read once."""
 
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,3 +77,34 @@ def test_patches_without_data_are_found_unseen() -> None:
     eager, lazy = patches.rows(holed).has_data(), patches.rows(lazy_twin(holed)[0]).has_data()
     assert np.array_equal(eager, np.isfinite(patches.rows(holed)[:]).any((1, 2, 3)))
     assert np.array_equal(eager, lazy) and 0 < eager.sum() < len(eager)
+
+
+SCRIPT = """
+import hashlib
+import numpy as np
+from citygrain.grid_patches import GridPatches
+from citygrain.tessellation import SegmentPatches, SegmentStatistics
+from helpers.lazy_scenes import patchwork
+
+features, labels = patchwork(34, 36)
+cuts = SegmentPatches(labels, 6, outline=True), SegmentStatistics(labels, 5), GridPatches.of(features, size=9, stride=6)
+digest = hashlib.sha256()
+for cut in cuts:
+    digest.update(cut.rows(features)[:].tobytes())
+    digest.update(cut.scatter(np.arange(len(cut), dtype=np.float32)).values.tobytes())
+digest.update(cuts[0].rows(features).has_data().tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_plain_python_gives_the_same_bytes() -> None:
+    """The kernels are plain Python: uncompiled they make the same rows and maps, to the last bit."""
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    command = [sys.executable, "-c", SCRIPT]
+    said = [
+        subprocess.run(command, env=environment | more, capture_output=True, text=True, check=True).stdout
+        for more in ({}, {"NUMBA_DISABLE_JIT": "1"})
+    ]
+    assert said[0] == said[1] != ""

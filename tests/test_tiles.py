@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,15 +71,15 @@ def test_an_error_ends_a_stream() -> None:
             next(stream)
 
 
-SHARED = {"factor": 10}
+SHARED = {"factor": 10, "weights": np.zeros(2**21)}  # larger than what dask warns of
 
 
-def _scaled(shared: dict[str, int], item: int) -> int:
-    return shared["factor"] * item
+def _scaled(shared: dict[str, Any], item: int) -> int:
+    return int(shared["factor"] * item)
 
 
-def _upside_down(shared: dict[str, int], item: int) -> int:
-    return shared["factor"] // item
+def _upside_down(shared: dict[str, Any], item: int) -> int:
+    return int(shared["factor"] // item)
 
 
 def test_no_tile_is_empty() -> None:

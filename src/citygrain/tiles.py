@@ -5,6 +5,7 @@ This is the only room that knows dask.
 """
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -171,8 +172,7 @@ def stream_tiles(
     items : iterable
         Tiles, or tiles with their data; made when they are needed.
     shared : object
-        What all calls need, such as a model. A cluster gets it once, a copy for each worker, so it outlives any of
-        them but the last.
+        What all calls need, such as a model. A cluster gets it once, and hands it to workers as they need it.
     engine : int or distributed.Client
         Number of threads, or a client of a running cluster.
 
@@ -183,9 +183,7 @@ def stream_tiles(
     """
     if not isinstance(engine, int):
         client: Any = engine
-        # In a list, for of a mapping each value would be sent; with a name of its own, for nobody else lets go of it.
-        [there] = client.scatter([shared], broadcast=True, hash=False)
-        workers = sum(client.nthreads().values())
+        there, workers = _shared(client, shared), sum(client.nthreads().values())
         yield from _in_turn(lambda item: client.submit(function, there, item, pure=False), items, 2 * workers)
     elif engine <= 1:
         for item in items:
@@ -193,6 +191,24 @@ def stream_tiles(
     else:
         with ThreadPoolExecutor(engine) as pool:
             yield from _in_turn(lambda item: pool.submit(function, shared, item), items, engine + 1)
+
+
+def _shared(client: Any, value: object) -> Any:
+    """Put an object onto a cluster as the result of a task: unlike scattered data it is made again if it is lost."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)  # once, and meant
+        return client.submit(_itself, _Held(value), pure=False)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """An object whose parts dask does not look at."""
+
+    value: Any
+
+
+def _itself(held: _Held) -> Any:
+    return held.value
 
 
 def _in_turn(submit: Callable[[Item], Any], items: Iterable[Item], ahead: int) -> Iterator[Any]:
