@@ -305,14 +305,19 @@ def test_the_projector_runs_with_sprites_and_classes(
     time.sleep(1)
     keep(page, "pca")
     page.evaluate("deep('#tsne-tab')[0].click()")
-    page.wait_for("projector().dataSet.tSNEIteration > 150 && spread('tsne')", wait=2 * WAIT)
+    page.wait_for(f"projector().dataSet.tSNEIteration > {500 if FULL else 100} && spread('tsne')", wait=2 * WAIT)
     keep(page, "projector")
     dots = pixels(page, tmp_path / "a.png", "#scatter canvas")
     for name in ("Forest", "Urban", "Water"):  # the frames of the sprites
         color = np.array(next(c.rgb for c in logged.legend if c.name == name))
         assert (np.abs(dots - color).max(axis=2) < 24).sum() > 50, name
-    page.evaluate("deep('vz-projector-data-panel')[0].selectedColorOptionName = 'class'")
+    panel = "deep('vz-projector-data-panel')[0]"
+    page.evaluate(f"{panel}.selectedColorOptionName = 'class'")
+    colored = page.wait_for(f"{panel}.colorLegendRenderInfo?.items.map(item => item.label)")
+    assert {"Forest", "Urban", "Water"} <= set(colored)
+    page.evaluate(f"{panel}.selectedColorOptionName = 'No color map'")  # which leaves the sprites as they are
     page.evaluate("deep('#umap-tab')[0].click(); deep('#run-umap')[0].click()")
     page.wait_for("projector().dataSet.hasUmapRun && spread('umap')", wait=WAIT)
+    page.evaluate("deep('#reset-zoom')[0].click()")
     time.sleep(1)
     keep(page, "umap")

@@ -231,15 +231,19 @@ def keep_pictures(folder: Path) -> None:
 
 
 def shrink(path: Path, target: Path) -> None:
-    """Keep a picture of the gallery in at most 860 pixels and 150 kB: fewer colours, more compression."""
+    """Keep a picture of the gallery in 150 kB: as it is, else with fewer colours, smaller, and more compressed."""
     with Image.open(path) as picture:
-        small = picture.convert("RGB")
-    small.thumbnail((860, 860), Image.Resampling.LANCZOS)
-    small.save(target, optimize=True, quality=85)
-    for quality, colors in ((75, 256), (65, 128), (55, 64), (45, 32)):
+        whole = picture.convert("RGB")
+    if path.suffix == ".jpg":
+        whole.thumbnail((860, 860), Image.Resampling.LANCZOS)
+    whole.save(target, optimize=True, quality=85)
+    for quality, side in ((75, 1200), (65, 860), (55, 760), (45, 680)):  # thinned maps pack worse than whole ones
         if target.stat().st_size <= GALLERY_LARGEST:
             return
-        few = small if path.suffix == ".jpg" else small.quantize(colors, dither=Image.Dither.NONE)
+        few = whole.copy()
+        few.thumbnail((side, side), Image.Resampling.LANCZOS)
+        if path.suffix == ".png":  # an octree keeps the ink of the few letters, which a median cut does not
+            few = few.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         few.save(target, optimize=True, quality=quality)
 
 
