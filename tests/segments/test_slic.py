@@ -2,6 +2,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +16,14 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 from scipy import ndimage
 
-from citygrain.errors import InputError
-from citygrain.segments.slic import superpixels
+from citygrain.errors import InputError, OutputError
+from citygrain.lazy import lazy_raster
+from citygrain.segments import slic
+from citygrain.segments._kernel import block_size
+from citygrain.segments._lattice import lay_lattice
+from citygrain.segments._plan import table_bytes, work_bytes
+from citygrain.segments._shelf import FileShelf
+from citygrain.segments.slic import stream_superpixels, superpixels
 
 
 def city(height: int = 90, width: int = 110, *, bands: int = 5, seed: int = 0, holes: bool = True) -> xr.DataArray:
@@ -46,7 +55,7 @@ def boundaries(labels: np.ndarray) -> np.ndarray:
 
 
 SCENE = city()
-WHOLE = {"n_segments": 120, "compactness": 0.1, "tile": 1000}
+WHOLE = {"n_segments": 120, "compactness": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +63,136 @@ def whole() -> np.ndarray:
     return superpixels(SCENE, **WHOLE).values
 
 
-@given(tile=st.integers(1, 120), engine=st.integers(1, 3))
-@settings(max_examples=12, deadline=None)
-def test_tiled_is_whole(whole, tile, engine):
-    assert np.array_equal(superpixels(SCENE, n_segments=120, tile=tile, engine=engine).values, whole)
+def least_memory(scene: xr.DataArray, n: int) -> int:
+    """Bytes in which one thread can work, and its blocks have no room."""
+    height, width = scene.shape[1:]
+    lattice = lay_lattice((height, width), int(np.isfinite(scene.values).any(axis=0).sum()), n)
+    room = max(block_size(lattice.edges(tile)) for tile in lattice.tiles(slic.BLOCK))
+    return work_bytes(room, len(scene)) + table_bytes(lattice, len(scene))
+
+
+@contextmanager
+def small_blocks(size: int) -> Iterator[None]:
+    """Cut a scene of a few pixels into many blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slic, "BLOCK", size)
+        yield
+
+
+@given(
+    block=st.integers(1, 60), engine=st.integers(1, 3), share=st.sampled_from([0.0, 1.0, 9.0]), seed=st.integers(0, 5)
+)
+@settings(max_examples=25, deadline=None)
+def test_same_bytes_whatever_the_memory_and_the_engine(block, engine, share, seed):
+    scene = city(70, 80, bands=4, seed=seed, holes=seed % 2 == 0)
+    with small_blocks(block):
+        whole = superpixels(scene, n_segments=90, engine=1).values
+        memory = int((1 + share) * least_memory(scene, 90))
+        assert superpixels(scene, n_segments=90, engine=engine, memory=memory).values.tobytes() == whole.tobytes()
+    obeys_the_laws(whole, scene)
+
+
+def test_blocks_lie_in_a_scratch_file_that_is_gone_afterwards(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(slic, "BLOCK", 30)
+    monkeypatch.setattr(
+        FileShelf, "put", lambda self, k, block, put=FileShelf.put: (kept.append(k), put(self, k, block))
+    )
+    windows = []
+    arguments = {"n_segments": 120, "memory": least_memory(SCENE, 120), "scratch": tmp_path}
+    attrs = stream_superpixels(SCENE, lambda *window: windows.append(window), **arguments)
+    assert sorted(kept) == list(range(len(windows))) and len(kept) > 4
+    assert list(tmp_path.iterdir()) == []
+
+    def full(rows: slice, columns: slice, labels: np.ndarray) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        stream_superpixels(SCENE, full, **arguments)
+    assert list(tmp_path.iterdir()) == []
+    labels = np.zeros(SCENE.shape[1:], np.int32)
+    for rows, columns, window in windows:
+        assert not labels[rows, columns].any()
+        labels[rows, columns] = window
+    assert [(rows.start, columns.start) for rows, columns, _ in windows] == sorted(
+        (rows.start, columns.start) for rows, columns, _ in windows
+    )
+    assert np.array_equal(labels, superpixels(SCENE, n_segments=120).values)
+    assert attrs == superpixels(SCENE, n_segments=120).attrs
+
+
+def test_no_scratch_folder_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match="scratch file"):
+        stream_superpixels(
+            SCENE,
+            lambda rows, columns, labels: None,
+            n_segments=120,
+            memory=least_memory(SCENE, 120),
+            scratch=tmp_path / "no" / "such",
+        )
+
+
+def test_a_lazy_scene_is_read_by_windows():
+    grid = GeoBox.from_bbox((0, 0, 1100, 900), "EPSG:32633", resolution=10)
+    read = []
+
+    def reader(bands: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        read.append((rows.stop - rows.start) * (columns.stop - columns.start))
+        return SCENE.values[bands][:, rows, columns]
+
+    lazy = lazy_raster(reader, grid, [f"B{k}" for k in range(5)])
+    with small_blocks(40):
+        found = superpixels(lazy, n_segments=120)
+        assert np.array_equal(found.values, superpixels(SCENE, n_segments=120).values)
+    assert found.odc.geobox == grid
+    assert max(read) <= 40 * 40 and sum(read) == 2 * SCENE[0].size
+
+
+MEMORY_HELD = """
+import resource, sys, threading, time
+import numpy as np
+from odc.geo.geobox import GeoBox
+from citygrain.lazy import lazy_raster
+from citygrain.segments.slic import compile_ahead, stream_superpixels
+
+side, bands, memory = 4096, 8, int(sys.argv[1])
+rng = np.random.default_rng(0)
+plots, grain = rng.random((bands, 64, 64), np.float32), rng.normal(0, 0.02, (bands, 512, 512)).astype(np.float32)
+
+def reader(chosen, rows, columns):
+    y, x = np.arange(rows.start, rows.stop)[:, None], np.arange(columns.start, columns.stop)
+    return plots[chosen][:, y // 37 % 64, x // 41 % 64] + grain[chosen][:, y % 512, x % 512]
+
+compile_ahead()
+before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+peak, done = [0], threading.Event()
+def watch():
+    while not done.wait(0.005):
+        peak[0] = max(peak[0], int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize())
+threading.Thread(target=watch).start()
+count = [0]
+try:
+    scene = lazy_raster(reader, GeoBox.from_bbox((0, 0, side, side), "EPSG:32633", resolution=1), list("abcdefgh"))
+    def sink(rows, columns, labels):
+        count[0] += labels.size
+    found = stream_superpixels(scene, sink, n_segments=10_000, memory=memory, iterations=3, engine=2)
+finally:
+    done.set()
+print(count[0], found["n_segments"], peak[0] - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
+def test_memory_is_held_on_a_scene_of_half_a_gigabyte(tmp_path):
+    memory = 110 * 2**20  # the scene takes 537 MB as it comes, 285 MB packed
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY_HELD, str(memory)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    pixels, segments, peak = (int(word) for word in done.stdout.split())
+    assert pixels == 4096**2
+    assert 8_000 < segments <= 10_500
+    assert peak <= memory
 
 
 def test_cluster_is_whole(whole):
@@ -65,7 +200,7 @@ def test_cluster_is_whole(whole):
         LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        assert np.array_equal(superpixels(SCENE, n_segments=120, tile=40, engine=client).values, whole)
+        assert np.array_equal(superpixels(SCENE, n_segments=120, engine=client).values, whole)
 
 
 @given(order=st.permutations(range(5)))
@@ -81,13 +216,13 @@ def test_plain_python_gives_the_same(tmp_path):
     script = (
         "import sys, json, numpy as np, xarray as xr; from citygrain.segments.slic import superpixels;"
         "scene = xr.DataArray(np.load(sys.argv[1]), dims=('band', 'y', 'x'));"
-        "print(json.dumps(superpixels(scene, n_segments=12, iterations=3, tile=10).values.tolist()))"
+        "print(json.dumps(superpixels(scene, n_segments=12, iterations=3, memory=2**26).values.tolist()))"
     )
     command = [sys.executable, "-W", "error::RuntimeWarning", "-c", script, str(tmp_path / "scene.npy")]
     done = subprocess.run(
         command, env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == superpixels(scene, n_segments=12, iterations=3, tile=10).values.tolist()
+    assert json.loads(done.stdout) == superpixels(scene, n_segments=12, iterations=3, memory=2**26).values.tolist()
 
 
 @given(
@@ -100,12 +235,17 @@ def test_plain_python_gives_the_same(tmp_path):
 def test_labels_obey_the_laws(seed, n, compactness, shape):
     scene = city(*shape, seed=seed, holes=shape == (90, 110))
     found = superpixels(scene, n_segments=n, compactness=compactness)
-    labels = found.values
+    assert found.dtype == np.int32
+    assert found.values.max() == found.attrs["n_segments"]
+    obeys_the_laws(found.values, scene)
+
+
+def obeys_the_laws(labels: np.ndarray, scene: xr.DataArray) -> None:
+    """Every pixel with data and no other has a label; 1..n in reading order; each segment hangs together."""
     valid = np.isfinite(scene.values).any(axis=0)
-    assert labels.dtype == np.int32
     assert np.array_equal(labels > 0, valid)
     names, first = np.unique(labels[valid], return_index=True)
-    assert np.array_equal(names, np.arange(1, found.attrs["n_segments"] + 1))
+    assert np.array_equal(names, np.arange(1, labels.max() + 1))
     assert np.all(np.diff(first) > 0), "numbered in reading order"
     for label, window in enumerate(ndimage.find_objects(labels), start=1):
         assert ndimage.label(labels[window] == label)[1] == 1, "4-connected"
@@ -189,7 +329,7 @@ def test_hectares_want_metres():
         ({"n_segments": 5, "compactness": 0.0}, "compactness"),
         ({"n_segments": 5, "compactness": np.nan}, "compactness"),
         ({"n_segments": 5, "iterations": 0}, "iterations"),
-        ({"n_segments": 5, "tile": 0}, "tile"),
+        ({"n_segments": 5, "memory": 1000}, "memory of 0 MB"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments, message):

@@ -6,6 +6,7 @@ no larger than the table of its segments. The blocks are fixed to the lattice, s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Sides = tuple[bool, bool, bool, bool]
 
-LINES = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
+LINES: tuple[Any, ...] = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
 """The top, bottom, left and right edge of a block."""
 
 NO_NUMBER = 2**62
@@ -93,7 +94,7 @@ def cut_pieces(
 
 @compiled
 def _number_roots(raster: Int32, borders: Int32, parent: Int32) -> Int64:
-    """Number the parts that are left 1..n, in the raster and in the borders; return which they were."""
+    """Give the parts that are left the numbers 1..n, in raster and borders; return which they were."""
     final, roots = np.zeros(parent.size, np.int32), np.empty(parent.size, np.int64)
     n = 0
     for part in range(1, parent.size):

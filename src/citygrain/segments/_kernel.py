@@ -131,7 +131,7 @@ def _quantise(line: Int16, pair: tuple[Float32, Float32], centres: Pair, units: 
 @compiled
 def _steps(value: float, centre: float, unit: float, limit: float) -> Any:
     """Return the nearest whole step, halves to even; 0 of what is not finite."""
-    steps = (np.float64(value) - centre) * unit
+    steps: Any = (np.float64(value) - centre) * unit
     steps = -limit if steps < -limit else steps
     steps = limit if steps > limit else steps
     return np.int16((steps if value - value == 0 else 0.0) + ROUNDER - ROUNDER)
@@ -165,10 +165,12 @@ def count_valid(block: Float32, rows: tuple[int, int], columns: tuple[int, int])
 
 @compiled
 def _any_finite(block: Float32, y: int, x: int) -> bool:
-    for band in range(block.shape[0]):
-        if np.isfinite(block[band, y, x]):
-            return True
-    return False
+    finite = False
+    band = 0
+    while not finite and band < block.shape[0]:
+        finite = bool(np.isfinite(block[band, y, x]))
+        band += 1
+    return finite
 
 
 @compiled
@@ -214,7 +216,7 @@ def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: 
         exact in any order, so adding changes to old sums gives the same as summing anew.
     """
     rows, columns = edges
-    means, places, states = centres
+    means, _, states = centres
     found = slots.copy()
     bands, depth = means.shape[2], packed.size // slots.size
     sums = np.zeros((rows.size + 1, columns.size + 1, bands + 3), np.int64)
@@ -234,7 +236,8 @@ def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: 
                     laid_out = width
                 cell = packed[at * depth : (at + n) * depth]
                 corner = rows[i], columns[j]
-                _find_nearest(best[:n], cell, (work[0, :n], work[1, :n], ys, xs), centres, (i, j, corner), weight)
+                near = work[0, :n], work[1, :n], ys, xs
+                _find_nearest(best[:n], cell, near, (centres, weight), (i, j, corner))
                 before, after = slots[at : at + n], found[at : at + n]
                 count = _change(after, before, best, changed)
                 if count > 0:
@@ -246,7 +249,7 @@ def assign(packed: Int16, slots: UInt8, edges: Edges, centres: Centres, weight: 
 
 @compiled
 def _find_nearest(
-    best: Int32, cell: Int16, work: Work, centres: Centres, place: tuple[int, int, tuple[int, int]], weight: float
+    best: Int32, cell: Int16, work: Work, table: tuple[Centres, float], place: tuple[int, int, tuple[int, int]]
 ) -> None:
     """Set `best` to the nearest centre of each pixel of a cell: its slot in the four lowest bits, above it how far.
 
@@ -254,7 +257,7 @@ def _find_nearest(
     that of the centre from 0: whole numbers, so it is exact, and all but the product is done once.
     """
     squares, products, ys, xs = work
-    means, places, states = centres
+    (means, places, states), weight = table
     i, j, corner = place
     factors = np.zeros(cell.size // best.size, np.int16)
     set_squares(squares, cell)
@@ -361,7 +364,7 @@ def sum_cells(packed: Int16, slots: UInt8, edges: Edges, bands: int) -> Int64:
                 if band + 1 < bands:
                     own[band + 1] = other
             for y in range(height):
-                count, across = 0, 0
+                count, across = np.int64(0), np.int64(0)
                 for x in range(width):
                     known = np.int64(slots[at + y * width + x] != NO_DATA)
                     count += known

@@ -49,7 +49,7 @@ def merge_fragments(borders: Int32, parts: Parts, limits: tuple[int, int, int]) 
     count = 0
     for part in range(1, n):
         count += parts[3][part] == part
-    kept = borders.shape[0]
+    kept = len(borders)
     limit = min(2, smallest)
     while limit <= largest and (limit <= smallest or count > wanted):
         _take_means(parts)

@@ -64,8 +64,7 @@ def _compile_squares(sums: Any, pairs: Any) -> Callable[..., None]:
     return compiled
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _each_lane(_: Any, sums: Any, pairs: Any, factors: Any, count: Any, first: Any) -> Any:
+def _write_lanes(_: Any, sums: Any, pairs: Any, factors: Any, count: Any, first: Any) -> Any:
     """Write the loops: over the pixels by LANES, within it over the pairs of bands."""
     signature = types.void(sums, pairs, factors, count, first)
 
@@ -79,10 +78,12 @@ def _each_lane(_: Any, sums: Any, pairs: Any, factors: Any, count: Any, first: A
             factors = context.make_array(signature.args[2])(context, builder, arguments[2])
             table = builder.bitcast(factors.data, ir.IntType(32).as_pointer())  # a pair at a time
         count, first = arguments[3:]
-        (size,) = cgutils.unpack_tuple(builder, sums.shape)
+        size = builder.extract_value(sums.shape, 0)
         step = size.type(LANES)
         with cgutils.for_range_slice(builder, size.type(0), size, step, size.type) as (pixel, _):
-            total = cgutils.alloca_once_value(builder, _spread(builder, first, LANES))
+            spread = _spread(builder, first, LANES)
+            total = cgutils.alloca_once(builder, spread.type)  # type: ignore[no-untyped-call]
+            builder.store(spread, total)
             with cgutils.for_range(builder, count) as pair:
                 at = builder.mul(builder.add(builder.mul(pair.index, size), pixel), size.type(2))
                 values = _vector(builder, builder.gep(pairs.data, [at]), 2 * LANES, align=2)
@@ -96,6 +97,9 @@ def _each_lane(_: Any, sums: Any, pairs: Any, factors: Any, count: Any, first: A
             builder.store(builder.load(total), place, align=4)
 
     return signature, write
+
+
+_each_lane: Any = intrinsic(_write_lanes)
 
 
 def _spread(builder: Any, value: Any, count: int) -> Any:

@@ -7,8 +7,9 @@ the whole scene, and quantised to 16 bits; a bright pixel far away changes nothi
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,21 +22,25 @@ from citygrain.errors import InputError
 from citygrain.segments import _kernel
 from citygrain.segments._connect import Pieces, cut_pieces
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
+from citygrain.segments._plan import plan_memory
 from citygrain.segments._scaling import Scaling, scale_features, survey, whole_or_window
 from citygrain.segments._seams import join_blocks, renumber
-from citygrain.segments._shelf import Block, MemoryShelf, Shelf
+from citygrain.segments._shelf import Block, Shelf
 from citygrain.tiles import Progress, Tile, map_tiles, processors, tile_grid
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["compile_ahead", "superpixels"]
+__all__ = ["Sink", "compile_ahead", "stream_superpixels", "superpixels"]
 
 SMALLEST = 0.25
 """Fragments below this share of the mean segment area are merged."""
 
-TILE = 512
-"""Pixels on a side of a tile, if the caller does not say."""
+BLOCK = 512
+"""Pixels on a side of a block, in whole lattice cells. Fragments within are merged first, so it tells."""
+
+BATCH = 64
+"""Blocks that are sent to a cluster at a time."""
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
@@ -52,7 +57,7 @@ def superpixels(
     area_ha: float | None = None,
     compactness: float = 0.1,
     iterations: int = 10,
-    tile: int | None = None,
+    memory: int | None = None,
     engine: "int | Client | None" = None,
     progress: Progress | None = None,
 ) -> xr.DataArray:
@@ -82,8 +87,9 @@ def superpixels(
         Weight of nearness in space against likeness, above 0; 0.1 follows the image, 1 is nearly square.
     iterations : int
         At least 1; it stops earlier when nothing moves.
-    tile : int, optional
-        Pixels on a side of what one task works on, made up to whole lattice cells. Does not change the result.
+    memory : int, optional
+        Bytes to work in beside `features` and the result: what does not fit goes to a scratch file. By default all
+        is kept in memory. The segments are the same.
     engine : int or distributed.Client, optional
         Number of threads, or a client of a cluster; by default all processors. The segments are the same.
     progress : callable, optional
@@ -106,16 +112,74 @@ def superpixels(
     >>> superpixels(scene, n_segments=2).values[0]
     array([1, 1, 2, 2], dtype=int32)
     """
+    _check_shape(features)
     labels = np.empty(features.shape[1:], np.int32)
 
     def keep(rows: slice, columns: slice, window: Ints32) -> None:
         labels[rows, columns] = window
 
-    attrs = _segment(
-        features, keep, _Wish(n_segments, area_ha, compactness, iterations), _Means(tile, engine, progress)
-    )
+    wish = _Wish(n_segments, area_ha, compactness, iterations)
+    attrs = _segment(features, keep, wish, _Means(memory, None, engine, progress))
     coords = {name: coord for name, coord in features.coords.items() if "band" not in coord.dims}
     return xr.DataArray(labels, dims=("y", "x"), coords=coords, attrs=attrs, name="segments")
+
+
+def stream_superpixels(
+    features: xr.DataArray,
+    sink: Sink,
+    *,
+    n_segments: int | None = None,
+    area_ha: float | None = None,
+    compactness: float = 0.1,
+    iterations: int = 10,
+    memory: int | None = None,
+    scratch: Path | None = None,
+    engine: "int | Client | None" = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Cut a scene of any size into superpixels and hand them on window by window: those of `superpixels`.
+
+    The scene is read twice by windows, once to learn its range and once to pack it in 2 bytes a value. Beside that
+    about 1 kB for each segment (of 8 features) is held, and the work of each thread.
+
+    Parameters
+    ----------
+    features : DataArray, (band, y, x)
+        See `superpixels`; may be lazy (see `citygrain.lazy`).
+    sink : callable
+        Called with (rows, columns, labels): slices of the scene and its segments there, int32. Windows come row by
+        row, those of a row from left to right, one at a time, each pixel once.
+    n_segments, area_ha, compactness, iterations, engine, progress
+        See `superpixels`.
+    memory : int, optional
+        Bytes to work in: fewer threads work, and what does not fit goes to a scratch file.
+    scratch : Path, optional
+        Folder of that file, which is gone when this returns, or is stopped.
+
+    Returns
+    -------
+    dict
+        The attributes that `superpixels` gives its result: number of segments, how the features were scaled.
+
+    Raises
+    ------
+    InputError
+        As `superpixels`, and if `memory` is too little for a single thread.
+    OutputError
+        If the scratch file cannot be written.
+
+    Examples
+    --------
+    >>> bands = np.repeat([[[0.1, 0.1, 0.8, 0.8]]], 4, axis=1)
+    >>> scene = xr.DataArray(bands, dims=("band", "y", "x"), coords={"band": ["B08"]})
+    >>> attrs = stream_superpixels(scene, lambda rows, columns, labels: print(rows, labels[0]), n_segments=2)
+    slice(0, 4, None) [1 1 2 2]
+    >>> attrs["n_segments"]
+    2
+    """
+    _check_shape(features)
+    wish = _Wish(n_segments, area_ha, compactness, iterations)
+    return _segment(features, sink, wish, _Means(memory, scratch, engine, progress))
 
 
 @dataclass(frozen=True)
@@ -130,30 +194,33 @@ class _Wish:
 
 @dataclass(frozen=True)
 class _Means:
-    """What to make them with: nothing of it changes them."""
+    """What to make them with, see `stream_superpixels`: nothing of it changes them."""
 
-    tile: int | None
+    memory: int | None
+    scratch: Path | None
     engine: "int | Client | None"
     progress: Progress | None
 
     @property
     def threads(self) -> int:
-        """Threads of this process."""
+        """Threads of this process, as many as there is memory for."""
         return self.engine if isinstance(self.engine, int) else processors()
 
 
 def _segment(features: xr.DataArray, sink: Sink, wish: _Wish, means: _Means) -> dict[str, Any]:
     """Cut a scene into superpixels, hand them to `sink` window by window, return what there is to say of them."""
-    _check(features, wish.compactness, wish.iterations, means.tile)
+    _check(wish)
     height, width = features.shape[1:]
-    known = survey(features, tile_grid((height, width), (256, width)), means.threads)
+    known = survey(features, tile_grid((height, width), BLOCK), means.threads)
     lattice = lay_lattice((height, width), known.valid, _wanted(features, wish.n_segments, wish.area_ha, known.valid))
     scaling = scale_features(known.bulk, wish.compactness**2 * lattice.reach)
-    tiles = lattice.tiles(means.tile or TILE)
-    shelf = MemoryShelf(len(tiles), len(features))
-    map_tiles(partial(_fill, features, scaling, lattice, tiles, shelf), range(len(tiles)), engine=means.threads)
-    _iterate(shelf, lattice, (wish.compactness * scaling.step) ** 2 / lattice.area, wish, means)
-    n = _connect(shelf, lattice, tiles, sink, means.threads)
+    plan = plan_memory(lattice, lattice.tiles(BLOCK), len(features), means.memory, means.threads)
+    means = replace(means, engine=plan.threads) if isinstance(means.engine, int | None) else means
+    with plan.shelf(means.scratch) as shelf:
+        fill = partial(_fill, shelf, features, scaling, lattice)
+        map_tiles(fill, list(enumerate(plan.tiles)), engine=plan.threads)
+        _iterate(shelf, lattice, (wish.compactness * scaling.step) ** 2 / lattice.area, wish, means)
+        n = _connect(shelf, lattice, plan.tiles, sink, plan.threads)
     log.info("%d superpixels of %.1f pixels on average (%d wanted)", n, known.valid / n, lattice.wanted)
     return {
         "long_name": "superpixel",
@@ -166,16 +233,17 @@ def _segment(features: xr.DataArray, sink: Sink, wish: _Wish, means: _Means) -> 
     }
 
 
-def _check(features: xr.DataArray, compactness: float, iterations: int, tile: int | None) -> None:
+def _check_shape(features: xr.DataArray) -> None:
     if features.dims != ("band", "y", "x") or 0 in features.shape:
         came = f"features with dimensions {dict(zip(features.dims, features.shape, strict=True))}"
         raise InputError(came, wanted="(band, y, x), none empty", mend="transpose or rename them")
-    if not (np.isfinite(compactness) and 0 < compactness <= 1000):
-        raise InputError(f"compactness {compactness}", wanted="above 0, at most 1000; 0.1 is usual")
-    if iterations < 1:
-        raise InputError(f"{iterations} iterations", wanted="at least 1; 10 are usual")
-    if tile is not None and tile < 1:
-        raise InputError(f"tile of {tile} pixels", wanted="at least 1")
+
+
+def _check(wish: _Wish) -> None:
+    if not (np.isfinite(wish.compactness) and 0 < wish.compactness <= 1000):
+        raise InputError(f"compactness {wish.compactness}", wanted="above 0, at most 1000; 0.1 is usual")
+    if wish.iterations < 1:
+        raise InputError(f"{wish.iterations} iterations", wanted="at least 1; 10 are usual")
 
 
 def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | None, valid: int) -> int:
@@ -198,13 +266,14 @@ def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | Non
     return max(1, round(valid * float(pixel_ha) / area_ha))
 
 
-def _fill(features: xr.DataArray, scaling: Scaling, lattice: Lattice, tiles: list[Tile], shelf: Shelf, k: int) -> None:
+def _fill(shelf: Shelf, features: xr.DataArray, scaling: Scaling, lattice: Lattice, item: tuple[int, Tile]) -> None:
     """Read and quantise a tile; every pixel with data starts in its own cell."""
-    rows, columns = lattice.edges(tiles[k])
+    k, tile = item
+    rows, columns = lattice.edges(tile)
     values, (row, column) = whole_or_window(features, slice(rows[0], rows[-1]), slice(columns[0], columns[-1]))
     within = rows - rows[0] + row, columns - columns[0] + column
     packed = _kernel.pack(values, within, scaling.centre, scaling.unit, scaling.limit)
-    shelf.put(k, Block(tiles[k], (rows, columns), packed, _kernel.start(values, within)))
+    shelf.put(k, Block(tile, (rows, columns), packed, _kernel.start(values, within)))
 
 
 def _iterate(shelf: Shelf, lattice: Lattice, weight: float, wish: _Wish, means: _Means) -> None:
@@ -245,13 +314,17 @@ def _assign_kept(shelf: Shelf, weight: float, centres: Centres, k: int) -> tuple
 
 def _assign_sent(shelf: Shelf, weight: float, centres: Centres, client: "Client") -> list[tuple[Tile, Ints]]:
     """Do the same on a cluster."""
-    blocks = [shelf.get(k) for k in range(len(shelf))]
-    found = map_tiles(
-        partial(_assign_block, weight), [(block, centres.part(block.tile)) for block in blocks], engine=client
-    )
-    for k, (slots, _) in enumerate(found):
-        shelf.put_slots(k, slots)
-    return [(block.tile, change) for block, (_, change) in zip(blocks, found, strict=True)]
+    changes = []
+    for first in range(0, len(shelf), BATCH):
+        numbers = range(first, min(first + BATCH, len(shelf)))
+        blocks = [shelf.get(k) for k in numbers]
+        sent = [(block, centres.part(block.tile)) for block in blocks]
+        for k, block, (slots, change) in zip(
+            numbers, blocks, map_tiles(partial(_assign_block, weight), sent, engine=client), strict=True
+        ):
+            shelf.put_slots(k, slots)
+            changes.append((block.tile, change))
+    return changes
 
 
 def _assign_block(weight: float, item: tuple[Block, Centres]) -> tuple[npt.NDArray[np.uint8], Ints]:
@@ -271,7 +344,7 @@ def _connect(shelf: Shelf, lattice: Lattice, tiles: list[Tile], sink: Sink, thre
     smallest, largest = round(SMALLEST * lattice.area), round(lattice.area)
     pieces = map_tiles(partial(_cut_block, shelf, lattice, (smallest, largest)), numbers, engine=threads)
     final, n = join_blocks(pieces, across, (smallest, largest, lattice.wanted))
-    map_tiles(partial(_hand_on, shelf, lattice, sink), list(zip(tiles, final, numbers, strict=True)), engine=threads)
+    map_tiles(partial(_hand_on, shelf, lattice, sink), list(zip(tiles, final, numbers, strict=True)))
     return n
 
 

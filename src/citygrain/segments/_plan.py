@@ -1,0 +1,78 @@
+"""How the work fits into the memory allowed: where the blocks are kept, and how many threads work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from citygrain.errors import InputError
+from citygrain.segments._kernel import block_size
+from citygrain.segments._lattice import Lattice
+from citygrain.segments._shelf import FileShelf, MemoryShelf, Shelf
+from citygrain.tiles import Tile
+
+__all__ = ["Plan", "plan_memory"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a scene is worked on.
+
+    Attributes
+    ----------
+    lattice, tiles, bands : Lattice, list of Tile, int
+        What there is to do: blocks in lattice cells, and the number of features.
+    threads : int
+        Threads of this process.
+    on_disk : bool
+        Whether the blocks are kept in a scratch file.
+    """
+
+    lattice: Lattice
+    tiles: list[Tile]
+    bands: int
+    threads: int
+    on_disk: bool
+
+    def shelf(self, scratch: Path | None) -> Shelf:
+        """Make the shelf of the blocks."""
+        if self.on_disk:
+            return FileShelf(self.lattice, self.tiles, self.bands, scratch)
+        return MemoryShelf(len(self.tiles), self.bands)
+
+
+def plan_memory(lattice: Lattice, tiles: list[Tile], bands: int, memory: int | None, threads: int) -> Plan:
+    """Decide what is kept where, and how many threads there is memory for.
+
+    Raises
+    ------
+    InputError
+        If one thread is too many.
+    """
+    if memory is None:
+        return Plan(lattice, tiles, bands, threads, on_disk=False)
+    room = max(block_size(lattice.edges(tile)) for tile in tiles)
+    work, tables = work_bytes(room, bands), table_bytes(lattice, bands)
+    if tables + work > memory:
+        need = -(-(tables + work) // 2**20)
+        came = f"memory of {memory // 2**20} MB for {lattice.wanted} segments of {bands} features"
+        raise InputError(came, wanted=f"at least {need} MB", mend="allow more, or make fewer segments")
+    height, width = int(lattice.rows[-1]), int(lattice.columns[-1])
+    stored = height * width * max(4, 2 * (bands + bands % 2) + 2)
+    on_disk = tables + stored + work > memory
+    free = memory - tables - (0 if on_disk else stored)
+    return Plan(lattice, tiles, bands, max(1, min(threads, free // work)), on_disk)
+
+
+def work_bytes(room: int, bands: int) -> int:
+    """Return what a thread holds of a block of `room` pixels: read, packed, its rasters and the table of its parts.
+
+    Reading may take as much again, and a part is taken for every sixth pixel.
+    """
+    return room * (8 * bands + 2 * bands + 2 + 40 + (20 * bands + 80) // 6)
+
+
+def table_bytes(lattice: Lattice, bands: int) -> int:
+    """Return what the tables of centres, of their changes, and of the pieces of all blocks take."""
+    cells = (lattice.shape[0] + 2) * (lattice.shape[1] + 2)
+    centres = 16 * (bands + 3) + 4 * bands + 40
+    pieces = 3 * (20 * bands + 80)
+    return cells * (centres + pieces)
