@@ -96,7 +96,7 @@ def map_command(
         if strange:
             raise ConfigError(f"{', '.join(strange)} with a model of superpixels", wanted="a model of cells")
         with show_progress("superpixels") as progress:
-            areas = map_scene(read[0], classifier, out, segments=segments, progress=progress)
+            areas = map_scene(read[0], classifier, out, segments=segments, memory=fits.for_pixels, progress=progress)
     if as_json:
         record = out / "map.json"
         typer.echo(record.read_text(encoding="utf-8") if cells else json.dumps({"areas_ha": areas}, indent=1))

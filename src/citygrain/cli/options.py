@@ -63,9 +63,7 @@ ScaleOption = Annotated[
 ]
 OffsetOption = Annotated[
     float,
-    typer.Option(
-        "--offset", callback=finite, help="Added after scaling: -0.1 for Sentinel-2 baseline 04.00 and on."
-    ),
+    typer.Option("--offset", callback=finite, help="Added after scaling: -0.1 for Sentinel-2 baseline 04.00 and on."),
 ]
 MemoryOption = Annotated[
     str | None, typer.Option("--memory", help="What it may take, such as 4GB; half of the machine's by default.")

@@ -73,9 +73,10 @@ def read_scene(
     reflectance : bool
         Whether the optical bands must come out as reflectance. If so, values that cannot be reflectance are refused.
     lazy : bool or callable
-        Whether to leave the values in the files; a function is asked with the shape (band, y, x). Each window is read when it is asked for (see `citygrain.lazy`), with
-        the values that the whole scene would have there, and an infinite value is refused when it is met. The blocks in
-        which the file is kept are in ``.encoding["preferred_chunks"]``.
+        Whether to leave the values in the files; a function is asked with the shape (band, y, x). Each window is read
+        when it is asked for (see `citygrain.lazy`), with the values that the whole scene would have there, and an
+        infinite value is refused when it is met. The blocks in which the file is kept are in
+        ``.encoding["preferred_chunks"]``.
 
     Returns
     -------

@@ -32,6 +32,7 @@ def map_scene(
     folder: Path,
     *,
     segments: Path | None = None,
+    memory: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Map a scene with a trained model and write the map into a folder, window by window.
@@ -46,6 +47,8 @@ def map_scene(
         Gets ``map.tif``, ``map.qml``, ``map.clr``, ``confidence.tif`` and ``segments.tif``.
     segments : Path, optional
         Superpixels of this scene; made as for the training scene, if not given.
+    memory : int, optional
+        Bytes that superpixels may take while they are made; without it, what they need.
     progress : callable, optional
         Called with (done, total).
 
@@ -70,7 +73,9 @@ def map_scene(
     own = folder / "segments.tif"
     if segments is None:
         number = _number(features, how)
-        write_segments(own, features, n_segments=number, compactness=how["compactness"], progress=progress)
+        write_segments(
+            own, features, n_segments=number, compactness=how["compactness"], memory=memory, progress=progress
+        )
     elif segments.resolve() != own.resolve():
         copy_segments(open_codes(segments), own)
     tessellation = _tessellation((open_codes if is_lazy(scene) else read_codes)(own), how)

@@ -199,6 +199,7 @@ class _Job:
                 area_ha=c.area,
                 compactness=c.compactness,
                 iterations=c.iterations,
+                memory=self.data.memory.for_pixels if self.data.streams else None,
                 progress=self.progress,
             )
 

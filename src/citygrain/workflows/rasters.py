@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from citygrain.files import make_folder
 from citygrain.maps.map_writer import MapWriter
 from citygrain.maps.predict import predict_windows
 from citygrain.models.classifier import Classifier
 from citygrain.scene.codes import open_codes
 from citygrain.scene.cog_writer import CogWriter
-from citygrain.scene.write import write_cog
-from citygrain.segments.slic import superpixels
+from citygrain.segments.slic import stream_superpixels
 from citygrain.tiles import Progress
 from citygrain.workflows.units import Units, strip_tiles
 
@@ -26,18 +26,26 @@ def write_segments(
     area_ha: float | None = None,
     compactness: float = 0.1,
     iterations: int = 10,
+    memory: int | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Cut a scene into superpixels and write their labels as a COG; see `citygrain.segments.slic.superpixels`."""
-    labels = superpixels(
-        features,
-        n_segments=n_segments,
-        area_ha=area_ha,
-        compactness=compactness,
-        iterations=iterations,
-        progress=progress,
-    )
-    write_cog(path, labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"])
+    """Cut a scene into superpixels and write their labels as a COG; see `citygrain.segments.slic.stream_superpixels`.
+
+    Where `memory` (bytes) is too little, a file beside `path` holds the scene's quantised features meanwhile.
+    """
+    make_folder(path.parent)
+    with CogWriter(path, features.odc.geobox, np.int32, nodata=0, band_names=["superpixel"]) as target:
+        stream_superpixels(
+            features,
+            lambda rows, columns, labels: target.write((rows, columns), labels),
+            n_segments=n_segments,
+            area_ha=area_ha,
+            compactness=compactness,
+            iterations=iterations,
+            memory=memory,
+            scratch=path.parent,
+            progress=progress,
+        )
 
 
 def copy_segments(labels: xr.DataArray, path: Path) -> None:
