@@ -48,7 +48,8 @@ _HOMES = {
     "citygrain.accuracy.lcz": ("lcz_accuracies",),
     "citygrain.report.html": ("write_report",),
     "citygrain.workflows.city_map": ("run_city_map",),
-    "citygrain.workflows.patch_benchmark": ("BenchmarkPlan", "run_benchmark"),
+    "citygrain.workflows.benchmark_plan": ("BenchmarkPlan",),
+    "citygrain.workflows.patch_benchmark": ("run_benchmark",),
     "citygrain.workflows.config": ("read_config",),
     "citygrain.workflows.grid_map": ("map_grid",),
 }

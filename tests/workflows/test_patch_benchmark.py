@@ -16,9 +16,11 @@ from citygrain.errors import InputError
 from citygrain.models import forest
 from citygrain.models.catalogue import load_model
 from citygrain.workflows import patch_scores, patch_table
-from citygrain.workflows.patch_benchmark import BenchmarkPlan, Contender, run_benchmark
+from citygrain.workflows.benchmark_plan import BenchmarkPlan, Contender
+from citygrain.workflows.patch_benchmark import run_benchmark
 from citygrain.workflows.patch_source import PatchSource
 from citygrain.workflows.patch_table import COLUMNS, table_lines
+from helpers.board_logs import read_log
 from helpers.patch_worlds import make_patches, write_patches
 
 TIMED = {"training_seconds", "patches_per_second"}
@@ -179,6 +181,8 @@ def test_a_network_beside_a_forest(tmp_path: Path) -> None:
     assert mlp["epochs"] == 2 and mlp["training_rows"] == 640
     assert list((tmp_path / "out/tensorboard/random/mlp/whole").glob("events*"))
     assert not (tmp_path / "out/tensorboard/random/forest").exists()
+    told = read_log(tmp_path / "out/tensorboard/random/mlp/whole").run.Scalars("test/overall accuracy")
+    assert [entry.value for entry in told] == [pytest.approx(mlp["overall_accuracy"])]
     card = load_model(tmp_path / "out/random/mlp/whole/model").card
     assert 500 < sum(card.counts.values()) < 600  # some of the training groups validate
     assert card.recipe["label_smoothing"] == 0.2 and "valid_accuracy" in card.history[0]

@@ -98,8 +98,9 @@ def benchmark(
     as_json: JsonOption = False,
 ) -> None:
     """Train and score several models on the same patches: one table, the matrices side by side, a report."""
+    from citygrain.workflows.benchmark_plan import BenchmarkPlan, Contender
     from citygrain.workflows.board import BoardChoice
-    from citygrain.workflows.patch_benchmark import BenchmarkPlan, Contender, run_benchmark
+    from citygrain.workflows.patch_benchmark import run_benchmark
     from citygrain.workflows.patch_table import table_lines
 
     source = replace(patch_source(patches, sensors=sensors, bands=bands, names=names, scale=scale), block=block)
