@@ -210,6 +210,23 @@ def test_a_write_that_the_system_refuses(tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_system_that_takes_no_room_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(file: int, offset: int, size: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unable)
+    by_windows(tmp_path / "a.tif", np.ones((50, 60), np.uint8), grid(50, 60), 30)
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert file.read().all()
+
+
+def test_a_window_that_comes_too_late_is_refused(tmp_path: Path) -> None:
+    with CogWriter(tmp_path / "a.tif", grid(5, 6), np.uint8) as target:
+        target.write(Tile(0, 0, 5, 6), zeros(Tile(0, 0, 5, 6)))
+    with pytest.raises(OutputError, match=r"a\.tif could not be written: Bad file descriptor"):
+        target.write(Tile(0, 0, 5, 6), zeros(Tile(0, 0, 5, 6)))
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 
 from citygrain.errors import InputError
 from citygrain.scene import open_files
-from citygrain.scene.open_files import close_files, lent_file
+from citygrain.scene.open_files import close_after, close_files, lent_file
 
 
 class File:
@@ -116,3 +116,15 @@ def test_a_scene_that_is_gone_keeps_no_file_open(tmp_path: Path) -> None:
     del raster
     gc.collect()
     assert held and not any(key[1] == tmp_path / "a.tif" for key in open_files._waiting.files)
+
+
+def test_a_scene_that_goes_while_the_table_is_in_use_waits_for_nobody(tmp_path: Path) -> None:
+    path, owner = file(tmp_path / "a"), File(file(tmp_path / "b"))
+    with lent_file(File, path) as lent:
+        pass
+    close_after(owner, [path])
+    with open_files._waiting.lock:
+        del owner  # Python may collect it just here
+    assert lent.open
+    close_files([path])
+    assert not lent.open

@@ -1,6 +1,5 @@
 """Integer rasters that we wrote ourselves: superpixel labels and class codes."""
 
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from rasterio.windows import Window
 
 from citygrain.errors import InputError
 from citygrain.lazy import lazy_raster
-from citygrain.scene.open_files import close_files, lent_file
+from citygrain.scene.open_files import close_after, close_files, lent_file
 from citygrain.scene.rasters import open_raster
 
 __all__ = ["open_codes", "read_class_names", "read_codes"]
@@ -79,7 +78,7 @@ def open_codes(path: Path, *, band: int = 1) -> xr.DataArray:
     if geobox.crs is None:
         raise InputError(f"{path} has no coordinate system", wanted="a raster that knows where it lies")
     reader = CodesReader(place, band, (geobox.shape.y, geobox.shape.x))
-    weakref.finalize(reader, close_files, [place])
+    close_after(reader, [place])
     raster = lazy_raster(reader, geobox, ["codes"], dtype=dtype).isel(band=0, drop=True)
     raster.encoding["preferred_chunks"] = {"y": blocks[0], "x": blocks[1]}
     return raster

@@ -1,5 +1,6 @@
 """Write a raster of any size as Cloud Optimized GeoTIFF, window by window."""
 
+import errno
 import mmap
 import os
 import sys
@@ -143,6 +144,8 @@ class CogWriter:
         self._spec = CogSpec(geobox, plain, bands, nodata, colormap, names, band_names, tags, scale)
         self._spec.check()
         self._shape = (bands, int(geobox.shape[0]), int(geobox.shape[1]))
+        if min(self._shape) < 1:
+            raise InputError(f"a raster of shape {self._shape}", wanted="pixels")
         self._lock, self._left = threading.Lock(), self._shape[1] * self._shape[2]
         self._ending = ExitStack()
 
@@ -225,7 +228,9 @@ class CogWriter:
         drop_names(self._path, self._spec)
 
     def _close(self) -> None:
-        os.close(self._pixels)
+        # A window that comes too late must not find another file under this number.
+        file, self._pixels = self._pixels, -1
+        os.close(file)
 
 
 def _copy_cog(folder: Path, path: Path, spec: CogSpec) -> None:
@@ -274,9 +279,12 @@ def _raw_description(spec: CogSpec) -> str:
 
 
 def _reserve(file: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
+    try:
         os.posix_fallocate(file, 0, size)
-    else:
+    except (AttributeError, OSError) as error:
+        # Not every system or file system can take room beforehand.
+        if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
         os.truncate(file, size)
 
 

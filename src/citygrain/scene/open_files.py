@@ -7,6 +7,7 @@ number of them, and whoever reads takes one or opens another.
 
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rasterio.env import get_gdal_config, set_gdal_config
 
 from citygrain.errors import InputError
 
-__all__ = ["bound_cache", "close_files", "lent_file"]
+__all__ = ["bound_cache", "close_after", "close_files", "lent_file"]
 
 _KEPT = 64
 """Files that wait open."""
@@ -63,10 +64,14 @@ class _Waiting:
         for old in excess:
             old.close()
 
-    def drop(self, paths: Collection[Path]) -> None:
-        """Close the files of these paths."""
-        with self.lock:
+    def drop(self, paths: Collection[Path], *, wait: bool = True) -> None:
+        """Close the files of these paths; without `wait` only if nobody is at the table just now."""
+        if not self.lock.acquire(blocking=wait):
+            return
+        try:
             dropped = [self.files.pop(key) for key in list(self.files) if key[1] in paths]
+        finally:
+            self.lock.release()
         for files in dropped:
             for file in files:
                 file.close()
@@ -126,6 +131,16 @@ def lent_file(opener: Callable[[Path], FileT], path: Path) -> Iterator[FileT]:
 def close_files(paths: Collection[Path]) -> None:
     """Close the files of these paths that wait; they are opened again where they are read again."""
     _waiting.drop(paths)
+
+
+def close_after(owner: object, paths: Collection[Path]) -> None:
+    """Close the files of these paths when `owner`, which reads them, is gone."""
+    weakref.finalize(owner, _close_now_or_later, paths)
+
+
+def _close_now_or_later(paths: Collection[Path]) -> None:
+    # Python may collect `owner` in the middle of anything, of `put` too, whose lock must not be waited for then.
+    _waiting.drop(paths, wait=False)
 
 
 def _state(path: Path) -> tuple[int, int, int]:

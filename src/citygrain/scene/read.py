@@ -5,7 +5,6 @@ aloud, and refused where the values contradict them.
 """
 
 import logging
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from citygrain.lazy import lazy_raster
 from citygrain.scene.bands import NamedLayer, choose_bands
 from citygrain.scene.cubes import cube_layers, is_cube
 from citygrain.scene.layers import Layer, common_grid
-from citygrain.scene.open_files import close_files
+from citygrain.scene.open_files import close_after, close_files
 from citygrain.scene.plausible import check_reflectance, refuse_empty, sample_pixels
 from citygrain.scene.rasters import raster_layers
 from citygrain.scene.windows import SceneBand, SceneReader
@@ -195,7 +194,7 @@ def _raster(chosen: Sequence[NamedLayer], scaling: _Scaling, attrs: dict[str, st
     layers = [item.layer for item in chosen]
     geobox = common_grid(layers)
     reader = SceneReader(tuple(_band(item, scaling, str(attrs["units"])) for item in chosen), geobox)
-    weakref.finalize(reader, close_files, [layer.source.path for layer in layers])
+    close_after(reader, [layer.source.path for layer in layers])
     raster = lazy_raster(reader, geobox, [item.name for item in chosen], attrs=attrs, name="scene")
     down, across = next(layer.blocks for layer in layers if layer.geobox == geobox)
     raster.encoding["preferred_chunks"] = {"band": len(chosen), "y": down, "x": across}
