@@ -122,7 +122,7 @@ class BenchmarkPlan:
     board : BoardChoice
         What is logged of each training for TensorBoard, in ``tensorboard`` within the output folder.
     devices : Devices
-        Where networks train. Where there are several machines, those after the first only help it to train.
+        Where networks train. Machines after the first only help.
     """
 
     source: PatchSource
@@ -176,11 +176,9 @@ class BenchmarkPlan:
 
     def make(self, model: Contender, **others: Any) -> Classifier:
         """Return a classifier for `model`, not trained yet; `others` go to `make_model`."""
-        name = cast(ModelName, model.name)
-        options, devices = self.settings_of(model), ONE if name == "forest" else self.devices
-        return make_model(
-            name, recipe=model.recipe, epochs=self.epochs, options=options, seed=self.seed, devices=devices, **others
-        )
+        name, options = cast(ModelName, model.name), self.settings_of(model)
+        others["devices"] = ONE if name == "forest" else self.devices
+        return make_model(name, recipe=model.recipe, epochs=self.epochs, options=options, seed=self.seed, **others)
 
     def settings_of(self, model: Contender) -> dict[str, object]:
         """Return the settings that concern `model`: a forest has no recipe, a trained model had its own."""
