@@ -17,7 +17,7 @@ def test_all_is_kept_in_memory_unless_told():
     assert plan.threads == 7 and not plan.on_disk
 
 
-@given(memory=st.integers(60 * 2**20, 2**30), threads=st.integers(1, 8))
+@given(memory=st.integers(90 * 2**20, 2**30), threads=st.integers(1, 8))
 def test_more_memory_is_never_worse(memory, threads):
     less, more = (plan_memory(LATTICE, TILES, 8, bytes_, threads) for bytes_ in (memory, 2 * memory))
     assert 1 <= less.threads <= threads

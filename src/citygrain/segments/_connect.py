@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from citygrain.segments._kernel import Edges, compiled, padded
 from citygrain.segments._merge import RECENT, is_new, merge_fragments, root_of, table_of
+from citygrain.segments._pack import Edges, compiled, padded
 
 __all__ = ["Pieces", "add_parts", "cut_pieces", "find_borders", "label_parts"]
 

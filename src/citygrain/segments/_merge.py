@@ -7,7 +7,7 @@ all join at once: the order does not matter, and ties go to the part that comes 
 import numpy as np
 import numpy.typing as npt
 
-from citygrain.segments._kernel import compiled
+from citygrain.segments._pack import compiled
 
 __all__ = ["RECENT", "Parts", "is_new", "join_pairs", "merge_fragments", "root_of", "table_of"]
 

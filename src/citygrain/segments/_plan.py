@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from citygrain.errors import InputError
-from citygrain.segments._kernel import block_size
 from citygrain.segments._lattice import Lattice
+from citygrain.segments._pack import block_size
 from citygrain.segments._shelf import FileShelf, MemoryShelf, Shelf
 from citygrain.tiles import Tile
 
-__all__ = ["Plan", "plan_memory"]
+__all__ = ["Plan", "plan_memory", "reading_threads", "table_bytes", "work_bytes"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,17 @@ def plan_memory(lattice: Lattice, tiles: list[Tile], bands: int, memory: int | N
     return Plan(lattice, tiles, bands, max(1, min(threads, free // work)), on_disk)
 
 
+def reading_threads(side: int, bands: int, memory: int | None, threads: int) -> int:
+    """Return how many threads may read windows of `side` pixels at a time, before anything else is held."""
+    return threads if memory is None else max(1, min(threads, memory // work_bytes(side * side, bands)))
+
+
 def work_bytes(room: int, bands: int) -> int:
     """Return what a thread holds of a block of `room` pixels: read, packed, its rasters and the table of its parts.
 
-    Reading may take as much again, and a part is taken for every sixth pixel.
+    A window is counted four times, for what makes it; a part is taken for every sixth pixel.
     """
-    return room * (8 * bands + 2 * bands + 2 + 40 + (20 * bands + 80) // 6)
+    return room * (16 * bands + 2 * bands + 2 + 40 + (20 * bands + 80) // 6)
 
 
 def table_bytes(lattice: Lattice, bands: int) -> int:

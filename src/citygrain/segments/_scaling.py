@@ -17,7 +17,7 @@ import xarray as xr
 
 from citygrain.errors import InputError
 from citygrain.lazy import read_window
-from citygrain.segments._kernel import RANGE, count_valid
+from citygrain.segments._pack import RANGE, count_valid
 from citygrain.tiles import Tile, map_tiles
 
 __all__ = ["Scaling", "Survey", "scale_features", "survey", "whole_or_window"]

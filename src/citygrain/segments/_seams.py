@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.segments._connect import Pieces
-from citygrain.segments._kernel import compiled
 from citygrain.segments._merge import join_pairs, merge_fragments, root_of, table_of
+from citygrain.segments._pack import compiled
 
 __all__ = ["join_blocks", "renumber"]
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.errors import OutputError
-from citygrain.segments._kernel import block_size
 from citygrain.segments._lattice import Lattice
+from citygrain.segments._pack import block_size
 from citygrain.tiles import Tile
 
 __all__ = ["Block", "FileShelf", "MemoryShelf", "Shelf"]

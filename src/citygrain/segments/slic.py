@@ -19,10 +19,10 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import wrap_xr
 
 from citygrain.errors import InputError
-from citygrain.segments import _kernel
+from citygrain.segments import _kernel, _pack
 from citygrain.segments._connect import Pieces, cut_pieces
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
-from citygrain.segments._plan import plan_memory
+from citygrain.segments._plan import plan_memory, reading_threads
 from citygrain.segments._scaling import Scaling, scale_features, survey, whole_or_window
 from citygrain.segments._seams import join_blocks, renumber
 from citygrain.segments._shelf import Block, Shelf
@@ -211,7 +211,8 @@ def _segment(features: xr.DataArray, sink: Sink, wish: _Wish, means: _Means) -> 
     """Cut a scene into superpixels, hand them to `sink` window by window, return what there is to say of them."""
     _check(wish)
     height, width = features.shape[1:]
-    known = survey(features, tile_grid((height, width), BLOCK), means.threads)
+    readers = reading_threads(BLOCK, len(features), means.memory, means.threads)
+    known = survey(features, tile_grid((height, width), BLOCK), readers)
     lattice = lay_lattice((height, width), known.valid, _wanted(features, wish.n_segments, wish.area_ha, known.valid))
     scaling = scale_features(known.bulk, wish.compactness**2 * lattice.reach)
     plan = plan_memory(lattice, lattice.tiles(BLOCK), len(features), means.memory, means.threads)
@@ -272,8 +273,8 @@ def _fill(shelf: Shelf, features: xr.DataArray, scaling: Scaling, lattice: Latti
     rows, columns = lattice.edges(tile)
     values, (row, column) = whole_or_window(features, slice(rows[0], rows[-1]), slice(columns[0], columns[-1]))
     within = rows - rows[0] + row, columns - columns[0] + column
-    packed = _kernel.pack(values, within, scaling.centre, scaling.unit, scaling.limit)
-    shelf.put(k, Block(tile, (rows, columns), packed, _kernel.start(values, within)))
+    packed = _pack.pack(values, within, scaling.centre, scaling.unit, scaling.limit)
+    shelf.put(k, Block(tile, (rows, columns), packed, _pack.start(values, within)))
 
 
 def _iterate(shelf: Shelf, lattice: Lattice, weight: float, wish: _Wish, means: _Means) -> None:
