@@ -59,6 +59,14 @@ def test_lazy_rows_travel_as_a_recipe(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CUTS))
+def test_what_is_sent_holds_no_more_than_its_part_of_the_scene(name: str) -> None:
+    few = CUTS[name].rows(FEATURES).subset(np.array([3, 5]))
+    sent = pickle.dumps(few.cropped())
+    assert len(sent) < 0.6 * FEATURES.nbytes < len(pickle.dumps(few))
+    assert pickle.loads(sent)[:].tobytes() == ALL[name][[3, 5]].tobytes()  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("name", sorted(CUTS))
 def test_near_rows_come_from_one_window(name: str) -> None:
     twin, reader = lazy_twin(FEATURES)
     made = CUTS[name].rows(twin)

@@ -51,7 +51,7 @@ def fill(out: npt.NDArray[Any]) -> None:
             for y in range(size):
                 for x in range(size):
                     if np.isfinite(out[i, band, y, x]):
-                        total += out[i, band, y, x]
+                        total += np.float64(out[i, band, y, x])
                         there += 1
             if 0 < there < size * size:
                 mean = total / there

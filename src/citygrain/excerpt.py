@@ -78,7 +78,7 @@ class Excerpt:
         return Excerpt(self.data[..., rows, columns], box[:2], self.scene)
 
     def read(self) -> "Excerpt":
-        """Return it with its pixels in memory, contiguous."""
+        """Return it with its pixels in memory, side by side."""
         return Excerpt(np.ascontiguousarray(self.values), self.origin, self.scene)
 
 

@@ -77,11 +77,18 @@ class GridRows:
         """Return the chosen rows, still uncut."""
         return replace(self, cells=self.cells[rows])
 
+    def cropped(self) -> "GridRows":
+        """Return the rows, still uncut, with their part of the scene."""
+        if len(self) == 0:
+            return self
+        box = around(reflected(self._places(self.cells), self.size, self.source.scene))
+        return replace(self, source=self.source.cut(box))
+
     def loaded(self) -> "GridRows":
         """Return the rows, still uncut, with their part of the scene in memory."""
         if len(self) == 0:
             return self
-        source = self.source.cut(around(reflected(self._places(self.cells), self.size, self.source.scene))).read()
+        source = self.cropped().source.read()
         return replace(self, source=source, holes=self.holes and not _whole(source.values))
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:

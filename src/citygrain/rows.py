@@ -50,8 +50,15 @@ class SceneRows(LazyRows, Protocol):
         """Whether the scene is still to be read."""
         ...
 
+    def cropped(self) -> Self:
+        """Return the rows with the part of the scene that they are made from, and no other part; nothing is read.
+
+        This is what is sent to another process: a recipe or a window, never the whole scene.
+        """
+        ...
+
     def loaded(self) -> Self:
-        """Return the rows with the part of the scene that they are made from in memory, and no other part.
+        """Return the rows with that part in memory.
 
         Where rows lie near each other this is the way to make all of them: their pixels are read once.
         """
@@ -187,12 +194,17 @@ class PixelRows:
         """Return the chosen rows, unread."""
         return replace(self, chosen=self._numbers(rows)[0])
 
+    def cropped(self) -> "PixelRows":
+        """Return the rows with their part of the scene."""
+        if self.chosen is None or len(self) == 0:
+            return self
+        corners = self._corners(self.chosen)
+        return replace(self, source=self.source.cut(around(np.hstack([corners, corners + 1]))))
+
     def loaded(self) -> "PixelRows":
         """Return the rows with their part of the scene in memory."""
-        if self.chosen is None or len(self) == 0:
-            return replace(self, source=self.source.read())
-        corners = self._corners(self.chosen)
-        return replace(self, source=self.source.cut(around(np.hstack([corners, corners + 1]))).read())
+        here = self.cropped()
+        return replace(here, source=here.source.read())
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
         numbers, single = self._numbers(rows)
@@ -267,13 +279,19 @@ class PatchRows:
         """Return the chosen rows, still uncut."""
         return replace(self, corners=self.corners[rows], units=self.units[rows])
 
+    def cropped(self) -> "PatchRows":
+        """Return the rows, still uncut, with their part of the scene."""
+        if len(self) == 0:
+            return self
+        box = around(reflected(self.corners, self.window, self.source.scene))
+        return replace(self, source=self.source.cut(box), labels=self.labels and self.labels.cut(box))
+
     def loaded(self) -> "PatchRows":
         """Return the rows, still uncut, with their part of the scene in memory."""
         if len(self) == 0:
             return self
-        box = around(reflected(self.corners, self.window, self.source.scene))
-        labels = None if self.labels is None else self.labels.cut(box).read()
-        return replace(self, source=self.source.cut(box).read(), labels=labels)
+        here = self.cropped()
+        return replace(here, source=here.source.read(), labels=here.labels and here.labels.read())
 
     def has_data(self) -> npt.NDArray[np.bool_]:
         """Tell which rows hold a value, without cutting them, (n,)."""

@@ -162,12 +162,19 @@ class StatisticRows:
         tables = {name: getattr(self, name)[rows] for name in ("units", "corners", "boxes", "apart")}
         return replace(self, **tables)
 
+    def cropped(self) -> "StatisticRows":
+        """Return the rows, still to be made, with their part of the scene."""
+        if len(self) == 0:
+            return self
+        box = around(reflected(self.corners, self.window, self.source.scene), self.boxes[self.apart < 0])
+        return replace(self, source=self.source.cut(box), labels=self.labels.cut(box))
+
     def loaded(self) -> "StatisticRows":
         """Return the rows, still to be made, with their part of the scene in memory."""
         if len(self) == 0:
             return self
-        box = around(reflected(self.corners, self.window, self.source.scene), self.boxes[self.apart < 0])
-        return replace(self, source=self.source.cut(box).read(), labels=self.labels.cut(box).read())
+        here = self.cropped()
+        return replace(here, source=here.source.read(), labels=here.labels.read())
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
         index, single = asked(np.arange(len(self)), rows)

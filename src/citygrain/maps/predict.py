@@ -171,7 +171,7 @@ def predict_windows(
     block : int
         Side in pixels of what is read at a time, and of the windows (of cells: as many as cover it).
     progress : callable, optional
-        Called with (done, total) units; of cells and pixels without data it never hears.
+        Called with (done, total) units.
 
     Raises
     ------
@@ -220,13 +220,14 @@ def _judged(job: _Job, engine: Engine, block: int, progress: Progress | None) ->
         if progress:
             progress(done, total)
         yield answer
+    if progress and done < total:  # pixels without data were left out
+        progress(total, total)
 
 
 def _items(job: _Job, block: int, *, sent: bool) -> Iterator[_Item]:
     for tile, units in job.tessellation.blocks(block):
         rows = job.rows.subset(units)
-        # What goes to another process is a recipe or a window, never the whole scene.
-        yield tile, units, rows.loaded() if sent and not rows.lazy else rows
+        yield tile, units, rows.cropped() if sent else rows
 
 
 def _judge(model: Classifier, item: _Item) -> _Judged:
@@ -234,9 +235,9 @@ def _judge(model: Classifier, item: _Item) -> _Judged:
     tile, units, rows = item
     if units.size == 0:
         return tile, units, np.empty((0, len(model.card.legend)), np.float32)
-    small = len(rows.shape) == 2  # made at once; patches are cut as the model reads them
-    near = rows.loaded() if rows.lazy or small else rows
-    return tile, units, model.predict_proba(near[:] if small else near)
+    near = rows.loaded()
+    # Patches are cut as the model reads them; rows of single values are small.
+    return tile, units, model.predict_proba(near[:] if len(rows.shape) == 2 else near)
 
 
 def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Iterator[MapWindow]:
