@@ -193,7 +193,7 @@ def test_memory_is_held_on_a_scene_ten_times_as_large(tmp_path):
     )
     pixels, segments, peak = (int(word) for word in done.stdout.split())
     assert pixels == 3700**2
-    assert 8_000 < segments <= 10_500
+    assert 4_000 < segments <= 10_500  # of 2,915 plots, most of them larger than a segment
     assert peak <= memory
 
 
