@@ -58,6 +58,8 @@ class EventLog:
 
     def __init__(self, folder: Path, *, goes_on_from: int | None = None, suffix: str = "") -> None:
         self.folder = folder
+        if goes_on_from is not None:
+            _wait_for_a_later_name(folder)
         try:
             self._file = EventFileWriter(str(folder), _QUEUE, _FLUSH_SECONDS, filename_suffix=suffix)
         except OSError as error:
@@ -173,3 +175,13 @@ def _histogram(tensor: Tensor) -> Any:
         bucket_limit=edges[1:].tolist(),
         bucket=counts.tolist(),
     )
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Wait until a new event file sorts behind those that are there: names begin with the second they are made in."""
+    made = [path.name.split(".")[3] for path in folder.glob("events.out.tfevents.*")]
+    last = max((int(second) for second in made if second.isdecimal()), default=0)
+    now = time.time()
+    while int(now) <= last <= now + 2:  # a clock that was set back is not waited for
+        time.sleep(0.05)
+        now = time.time()

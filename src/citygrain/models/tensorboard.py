@@ -45,9 +45,9 @@ __all__ = ["STEPS", "Board", "BoardPlan"]
 STEPS = "steps"
 """Folder, below that of the epochs, of the run whose entries count steps of the optimiser."""
 
-_SHARES = {"steps": 0.005, "epochs": 0.02, "views": 0.015}
+_SHARES = {"steps": 0.005, "epochs": 0.01, "views": 0.01}
 """Share of the time that passes that may go into the entries of each step, of each epoch, and into patches and maps."""
-_POINT_SHARE = 0.02  # and, by a count of passes through the network, into points
+_POINT_SHARE = 0.01  # and, by a count of passes through the network, into points
 _FIRST_STEPS = 200  # are written whatever they cost
 _LEAST_POINTS, _MOST_POINTS = 300, 5000
 _CHECKPOINTS = 3  # that the points are shown at: the first epoch, the middle one, the end
@@ -67,7 +67,7 @@ class BoardPlan:
     bands : tuple of str
         Features for red, green and blue of patches and sprites; empty for rows that are no patches.
     points : int or None
-        Rows that the projector shows, 5,000 at most; if not given, so many that they cost 2 % of the training.
+        Rows that the projector shows, 5,000 at most; if not given, so many that they cost 1 % of the training.
     crop : Crop or None
         Part of the scene that is mapped while the network learns.
     texts : mapping of str to str
