@@ -240,6 +240,7 @@ def test_help_shows_an_example_of_every_command(citygrain: Command) -> None:
         assert "Example: citygrain " + name in citygrain(name, "--help").stdout
 
 
+@pytest.mark.slow
 def test_piped_output_is_quiet(citygrain: Command, world: Path, tmp_path: Path) -> None:
     result = citygrain("run", world / "run.toml", "--out", tmp_path)
     assert result.stderr == "" and "\x1b" not in result.stdout and "\r" not in result.stdout

@@ -226,6 +226,7 @@ def test_a_mistake_in_the_reference_loses_nothing(world: Path, tmp_path: Path) -
     assert not (tmp_path / "map.tif").exists()
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_map_and_another_is_not(world: Path, done: Path, tmp_path: Path) -> None:
     other = config(world).model_copy(update={"seed": 5})
     run_city_map(other, tmp_path, until="map")

@@ -69,6 +69,7 @@ def test_the_report_of_a_large_scene_shows_a_part_and_counts_all(
     np.testing.assert_array_equal(thin.whole.counts, np.bincount(whole.map_codes.ravel(), minlength=256))
 
 
+@pytest.mark.slow
 def test_rasters_are_lazy_where_they_must_be(finished_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from contextlib import nullcontext
 
