@@ -81,6 +81,8 @@ def map_command(
     if cells:
         if segments is not None:
             raise ConfigError("--segments with a model of cells", wanted="a model of superpixels")
+        if memory is not None:
+            raise ConfigError("--memory with a model of cells, which holds the scene", wanted="a model of superpixels")
         if grid is not None and stride is not None:
             raise ConfigError("both --grid and --stride", wanted="one of them")
         side = grid if stride is None else stride * abs(float(read[0].odc.geobox.resolution.x))

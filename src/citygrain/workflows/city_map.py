@@ -29,6 +29,7 @@ from citygrain.tiles import Progress
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
+from citygrain.workflows.memory import MemoryPlan
 from citygrain.workflows.parts import choose_rows, group_units
 from citygrain.workflows.rasters import write_map, write_segments
 from citygrain.workflows.run_data import RunData
@@ -97,6 +98,7 @@ def run_city_map(
     """
     devices = devices or Devices(*config.compute.asked)
     devices.check(config.model.name)
+    MemoryPlan.of(compute.memory)  # refused before anything is made
     make_folder(folder)
     job = _Job(config, folder, redo, truth, observer, progress, devices)
     work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
