@@ -98,7 +98,7 @@ def run_city_map(
     """
     devices = devices or Devices(*config.compute.asked)
     devices.check(config.model.name)
-    MemoryPlan.of(compute.memory)  # refused before anything is made
+    MemoryPlan.of(config.compute.memory)  # refused before anything is made
     make_folder(folder)
     job = _Job(config, folder, redo, truth, observer, progress, devices)
     work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
