@@ -1,6 +1,5 @@
 """How many reference points a map needs for an interval that is wished, and in which class they are best spent."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -120,7 +119,7 @@ def plan_sample(
     --------
     >>> plan = plan_sample([200, 150, 3200, 6450], [0.7, 0.6, 0.9, 0.95], total=640)
     >>> {name: points.tolist() for name, points in plan.points.items()}["proportional"]
-    [13, 10, 205, 412]
+    [13, 9, 205, 413]
     """
     sizes, users = np.asarray(pixels, np.int64), np.asarray(expected, float)
     _check(sizes, users, width, total, allocation)
@@ -157,7 +156,7 @@ def least_total(pixels: Counts, expected: Array, width: float) -> int:
     """
     share, spread = pixels / pixels.sum(), np.sqrt(expected * (1 - expected))
     error = (width / Z95) ** 2 + (share * spread**2).sum() / pixels.sum()
-    return max(_LEAST * int((pixels > 0).sum()), ceil((share * spread).sum() ** 2 / error - 1e-9))
+    return int(max(_LEAST * (pixels > 0).sum(), ceil((share * spread).sum() ** 2 / error - 1e-9)))
 
 
 def half_width(points: Counts, pixels: Counts, expected: Array) -> float:
@@ -186,9 +185,9 @@ def allocate(total: int, pixels: Counts, expected: Array, how: str) -> Counts:
     expected : ndarray of float, (k,)
         Expected user's accuracies.
     how : str
-        ``"proportional"`` to the area; ``"equal"``; ``"neyman"``: to area times spread, which makes the overall accuracy
-        surest; ``"recommended"``: 50 points for each rare class, the rest in proportion to the area, which makes the
-        figures of rare classes usable, too. Each class that occurs has two points or more.
+        ``"proportional"`` to the area; ``"equal"``; ``"neyman"``: to area times spread, which makes the overall
+        accuracy surest; ``"recommended"``: 50 points for each rare class, the rest in proportion to the area, which
+        makes the figures of rare classes usable, too. Each class that occurs has two points or more.
 
     Returns
     -------
