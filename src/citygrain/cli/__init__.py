@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import board, finished, jobs, lcz, learning, looking, mapping, patches, shelf
+from citygrain.cli import board, finished, jobs, lcz, learning, looking, mapping, patches, shelf, validating
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -64,6 +64,7 @@ app.command("map", epilog="Example: citygrain map other.tif --model runs/a/model
 app.command(
     "assess", epilog='Example: citygrain assess map.tif --reference truth.tif --classes "1=Urban,4=Water" --json'
 )(learning.assess)
+app.command("design", epilog="Example: citygrain design map.tif --half-width 0.03 --out points.gpkg")(validating.design)
 app.command("run", epilog="Example: citygrain run examples/aberystwyth.toml --out runs/aberystwyth")(jobs.run)
 app.command("demo", epilog="Example: citygrain demo --out runs/demo")(jobs.demo)
 app.command("models", epilog="Example: citygrain models runs/aberystwyth/model --json")(shelf.models)

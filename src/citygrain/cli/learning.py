@@ -34,6 +34,17 @@ from citygrain.cli.patches import (
     recipe_settings,
 )
 from citygrain.cli.shelf import model_cache
+from citygrain.cli.validating import (
+    BlockOption,
+    DesignFileOption,
+    GroupFieldOption,
+    MapFieldOption,
+    PointsOption,
+    ReferenceFieldOption,
+    TableOption,
+    assess_labelled,
+    assess_point_table,
+)
 from citygrain.errors import ConfigError
 
 
@@ -113,14 +124,43 @@ def assess(
     by_group: Annotated[bool, typer.Option("--by-group", help="Each city, polygon or block by itself, too.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for figures, matrix and JSON.")] = None,
     *,
+    points: PointsOption = None,
+    design: DesignFileOption = None,
+    points_table: TableOption = None,
+    map_field: MapFieldOption = "map",
+    reference_field: ReferenceFieldOption = "reference",
+    group_field: GroupFieldOption = None,
+    block: BlockOption = 2000.0,
     kind: FormatOption = "png",
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a map with a reference, or a model's answers with labelled patches: matrix, accuracies, F1."""
+    """Compare a map with a reference or labelled points, or a model's answers with patches: matrix, accuracies, F1."""
+    others = [thing is not None for thing in (reference, model, samples)]
+    if points_table is not None and mapped is None and points is None and not any(others):
+        fields = map_field, reference_field, group_field
+        assess_point_table(
+            points_table, fields=fields, block=block, classes=classes, legend=legend, out=out, as_json=as_json
+        )
+        return
+    if points is not None and mapped is not None and points_table is None and not any(others):
+        assess_labelled(
+            mapped,
+            points,
+            design_file=design,
+            classes=classes,
+            legend=legend,
+            field=field,
+            out=out,
+            as_json=as_json,
+        )
+        return
     of_map, of_model = mapped is not None and reference is not None, model is not None and samples is not None
-    given = [thing is not None for thing in (mapped, reference, model, samples)]
+    given = [thing is not None for thing in (mapped, reference, model, samples, points, points_table)]
     if of_map == of_model or sum(given) != 2:
-        raise ConfigError("what to assess is not clear", wanted="MAP --reference FILE, or --model MODEL --samples FILE")
+        raise ConfigError(
+            "what to assess is not clear",
+            wanted="MAP --reference FILE, MAP --points FILE, --points-table FILE, or --model MODEL --samples FILE",
+        )
     if of_map:
         from citygrain.accuracy.lcz import lcz_accuracies
         from citygrain.legend import LCZ

@@ -13,6 +13,7 @@ from citygrain.accuracy.area import AreaEstimates, cluster_areas, simple_areas, 
 from citygrain.accuracy.assess import Assessment, assess
 from citygrain.accuracy.intervals import block_matrices
 from citygrain.errors import InputError
+from citygrain.files import write_text
 from citygrain.legend import Legend
 from citygrain.samples.codes import CodeTable
 from citygrain.samples.validation_points import LabelledPoints, read_points, reference_codes
@@ -21,7 +22,7 @@ from citygrain.workflows.manifest import hash_file
 from citygrain.workflows.map_classes import MapClasses, map_classes
 from citygrain.workflows.sample_design import KIND
 
-__all__ = ["NO_DESIGN", "assess_points", "design_of", "judged_map"]
+__all__ = ["NO_DESIGN", "assess_points", "design_of", "judged_map", "write_point_assessment"]
 
 NO_DESIGN = (
     "These points come without the record of how they were drawn, so they are taken for no probability sample: the "
@@ -121,6 +122,30 @@ def judged_map(
         own = Legend.from_list(str(plan["legend"]["scheme"]), plan["legend"]["classes"])
         return MapClasses(path, open_codes(path), CodeTable(own, {str(k): int(v) for k, v in plan["codes"].items()}))
     return map_classes(path, classes=classes, legend=legend)
+
+
+def write_point_assessment(folder: Path, result: Mapping[str, Any], legend: Legend, *, name: str) -> None:
+    """Write ``assessment.json``, ``confusion.csv``, and, of a probability sample, ``areas.png`` into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    result : mapping
+        What `assess_points` returned.
+    legend : Legend
+        The classes.
+    name : str
+        Name of the map, for the record.
+    """
+    write_text(folder / "assessment.json", json.dumps({"map": name, **result}, indent=1) + "\n")
+    write_text(folder / "confusion.csv", Assessment.from_dict(result["counts"], legend).to_csv())
+    if result["probability_sample"]:
+        from citygrain.report.area_rows import area_rows  # noqa: PLC0415 - matplotlib only here
+        from citygrain.report.figures import figure_area_bars, save_figure  # noqa: PLC0415
+
+        rows, unit = area_rows(result)
+        save_figure(figure_area_bars(rows, legend, unit=unit), folder / "areas.png")
 
 
 def _read_design(path: Path | None) -> dict[str, Any] | None:
