@@ -96,7 +96,8 @@ def assess_labelled(
     as_json: bool,
 ) -> None:
     """Judge a map by labelled points, and say what came of it."""
-    from citygrain.workflows.point_assessment import assess_points, judged_map, write_point_assessment
+    from citygrain.workflows.point_assessment import assess_points, judged_map
+    from citygrain.workflows.validation_sample import write_point_assessment
 
     source = judged_map(mapped, points, classes=pairs(classes), legend=legend, design=design_file)
     result = assess_points(source, points, design=design_file, field=field)

@@ -18,6 +18,8 @@ from markupsafe import Markup
 from citygrain.errors import InputError
 from citygrain.files import write_text
 from citygrain.legend import Legend
+from citygrain.report.area_rows import area_rows, spoken_range
+from citygrain.report.bars import figure_area_bars
 from citygrain.report.charts import (
     figure_class_bars,
     figure_confusion,
@@ -160,6 +162,7 @@ def write_report(path: Path, run: RunRecord) -> None:
         resubstitution=run.assessment.get("resubstitution"),
         truth=run.assessment.get("truth"),
         notes=run.assessment.get("notes", []),
+        sample=run.assessment.get("validation_sample"),
         areas=_areas(run),
         facts=_facts(run),
         pictures=pictures,
@@ -192,6 +195,9 @@ def _pictures(run: RunRecord) -> dict[str, str]:
         outlined = figure_segments(run.scene, run.segments, mark=window, width=4.6)
         pictures["segments"] = picture_address(outlined, dpi=220, photograph=True)
         pictures["crop"] = picture_address(figure_segments(run.scene, run.segments, crop=window, width=4.6), dpi=220)
+    if (sample := run.assessment.get("validation_sample")) and sample["probability_sample"]:
+        rows, unit = area_rows(sample)
+        pictures["areas"] = picture_address(figure_area_bars(rows, run.legend, unit=unit))
     if run.history:
         pictures["history"] = picture_address(figure_learning_curves(run.history))
     if run.patches is not None and len(run.patches):
@@ -226,6 +232,7 @@ def _areas(run: RunRecord) -> list[dict[str, Any]]:
     total = int(counts[1:].sum())
     metres = pixel_metres(run.scene.odc.geobox)
     hectares = metres[0] * metres[1] / 10_000 / run.step**2 if metres else None
+    adjusted = run.assessment.get("validation_sample", {}).get("area_adjusted", {}).get("per_class", {})
     return [
         {
             "name": c.name,
@@ -233,9 +240,19 @@ def _areas(run: RunRecord) -> list[dict[str, Any]]:
             "pixels": int(counts[c.code]),
             "share": counts[c.code] / total if total else None,
             "hectares": None if hectares is None else float(counts[c.code] * hectares),
+            "adjusted": _adjusted_area(adjusted.get(c.name)),
         }
         for c in run.legend
     ]
+
+
+def _adjusted_area(figures: dict[str, Any] | None) -> str | None:
+    """Return the area that a validation sample corrects, with its interval: hectares, else per cent."""
+    if figures is None:
+        return None
+    if figures["area_hectares"] is None:
+        return f"{spoken_range(figures['area_share'], times=100, digits=1)} %"
+    return spoken_range(figures["area_hectares"], digits=0)
 
 
 def _facts(run: RunRecord) -> list[tuple[str, str]]:

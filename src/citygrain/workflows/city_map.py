@@ -40,6 +40,7 @@ from citygrain.workflows.units import (
     number_units,
     preparation,
 )
+from citygrain.workflows.validation_sample import validation_figures, validation_ingredients
 from citygrain.workflows.verdict import verdict
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class _Job:
     @cached_property
     def manifest(self) -> Manifest:
         c = self.config
-        inputs = [*c.scene.paths, Path(c.reference.path), *([self.truth] if self.truth else [])]
+        inputs = [*c.scene.paths, Path(c.reference.path), *c.assess.paths, *([self.truth] if self.truth else [])]
         head = {
             "config": c.model_dump(),
             "seed": c.seed,
@@ -175,6 +176,10 @@ class _Job:
     def _train_ingredients(self) -> dict[str, Any]:
         several = {"devices": self.devices.world} if self.devices.world > 1 else {}  # other draws, other rounding
         return {"samples": self._sample_ingredients, "model": self.config.model.model_dump(), **several}
+
+    def _assess_ingredients(self, truth: str | None) -> dict[str, Any]:
+        labelled = validation_ingredients(self.config)
+        return {"map": self._train_ingredients, "truth": truth, **({"points": labelled} if labelled else {})}
 
     @cached_property
     def data(self) -> RunData:
@@ -285,6 +290,7 @@ class _Job:
             figures = verdict(table, mapped, legend, self.config)
             if self.truth:
                 figures["truth"] = self._against_truth(table["role"] == 3, legend)
+            figures |= validation_figures(self.folder / "map.tif", legend, self.config)
             write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
             test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], legend)
             write_text(self.folder / "confusion.csv", test.to_csv())
@@ -292,7 +298,7 @@ class _Job:
                 log_test_scores(self.folder / FOLDER, self._board, test.to_dict())
 
         truth = self.manifest.head["inputs"].get(str(self.truth))
-        ingredients = {"map": self._train_ingredients, "truth": truth}
+        ingredients = self._assess_ingredients(truth)
         self.manifest.step("assess", ingredients, ["assessment.json", "confusion.csv"], work)
 
     def report(self) -> None:
@@ -301,7 +307,7 @@ class _Job:
 
             write_report(self.folder / "report.html", make_record(self.folder, self.data, self.manifest.listed()))
 
-        ingredients = {"map": self._train_ingredients, "truth": self.manifest.head["inputs"].get(str(self.truth))}
+        ingredients = self._assess_ingredients(self.manifest.head["inputs"].get(str(self.truth)))
         self.manifest.step("report", ingredients, ["report.html"], work, needs=self._needs)
 
     @property

@@ -16,6 +16,7 @@ from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
 
 __all__ = [
+    "AssessConfig",
     "ComputeConfig",
     "FeaturesConfig",
     "ModelConfig",
@@ -153,6 +154,19 @@ class ComputeConfig(_Section):
         return self.devices, self.nodes, self.strategy
 
 
+class AssessConfig(_Section):
+    """What else judges the map: labelled points of `citygrain design`, their design file, the field with the class."""
+
+    points: str | None = None
+    design: str | None = None
+    field: str | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [Path(given) for given in (self.points, self.design) if given is not None]
+
+
 class RunConfig(_Section):
     """A whole run; `tensorboard` says whether the training of a network is logged for TensorBoard."""
 
@@ -167,6 +181,7 @@ class RunConfig(_Section):
     tensorboard: bool = True
     projector: ProjectorConfig = ProjectorConfig()
     compute: ComputeConfig = ComputeConfig()
+    assess: AssessConfig = AssessConfig()
 
 
 def read_config(path: Path, variables: Mapping[str, str]) -> RunConfig:
@@ -224,7 +239,7 @@ def parse_config(
     Traceback (most recent call last):
     ...
     citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
-segments, samples, model, seed, tensorboard, projector, compute; did you mean reference?
+segments, samples, model, seed, tensorboard, projector, compute, assess; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)
@@ -235,7 +250,10 @@ segments, samples, model, seed, tensorboard, projector, compute; did you mean re
     scene = config.scene.model_copy(update={place: paths[0] if isinstance(config.scene.path, str) else paths})
     reference_path = _resolved(config.reference.path, folder, variables or {}, name)
     reference = config.reference.model_copy(update={"path": reference_path})
-    return config.model_copy(update={"scene": scene, "reference": reference})
+    given = {key: getattr(config.assess, key) for key in ("points", "design")}
+    files = {key: _resolved(path, folder, variables or {}, name) for key, path in given.items() if path is not None}
+    assess = config.assess.model_copy(update=files)
+    return config.model_copy(update={"scene": scene, "reference": reference, "assess": assess})
 
 
 def _resolved(path: str, folder: Path, variables: Mapping[str, str], name: str) -> str:

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.accuracy.area import AreaEstimates, cluster_areas, simple_areas, stratified_areas
-from citygrain.accuracy.assess import Assessment, assess
+from citygrain.accuracy.assess import assess
 from citygrain.accuracy.intervals import block_matrices
 from citygrain.errors import InputError
-from citygrain.files import write_text
 from citygrain.legend import Legend
 from citygrain.samples.codes import CodeTable
 from citygrain.samples.validation_points import LabelledPoints, read_points, reference_codes
@@ -21,14 +20,19 @@ from citygrain.scene.codes import open_codes, read_class_names
 from citygrain.workflows.manifest import hash_file
 from citygrain.workflows.map_classes import MapClasses, map_classes
 from citygrain.workflows.sample_design import KIND
+from citygrain.workflows.sample_notes import sample_notes, unlabelled_by_stratum
 
-__all__ = ["NO_DESIGN", "assess_points", "design_of", "judged_map", "write_point_assessment"]
+__all__ = [
+    "NO_DESIGN",
+    "assess_points",
+    "design_of",
+    "judged_map",
+]
 
 NO_DESIGN = (
     "These points come without the record of how they were drawn, so they are taken for no probability sample: the "
     "figures count the points, they hold for the points and not for the map, and no area can be estimated from them."
 )
-_FEW_BLOCKS = 30
 Codes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
@@ -124,30 +128,6 @@ def judged_map(
     return map_classes(path, classes=classes, legend=legend)
 
 
-def write_point_assessment(folder: Path, result: Mapping[str, Any], legend: Legend, *, name: str) -> None:
-    """Write ``assessment.json``, ``confusion.csv``, and, of a probability sample, ``areas.png`` into a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if it is not there.
-    result : mapping
-        What `assess_points` returned.
-    legend : Legend
-        The classes.
-    name : str
-        Name of the map, for the record.
-    """
-    write_text(folder / "assessment.json", json.dumps({"map": name, **result}, indent=1) + "\n")
-    write_text(folder / "confusion.csv", Assessment.from_dict(result["counts"], legend).to_csv())
-    if result["probability_sample"]:
-        from citygrain.report.area_rows import area_rows  # noqa: PLC0415 - matplotlib only here
-        from citygrain.report.figures import figure_area_bars, save_figure  # noqa: PLC0415
-
-        rows, unit = area_rows(result)
-        save_figure(figure_area_bars(rows, legend, unit=unit), folder / "areas.png")
-
-
 def _read_design(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
@@ -199,7 +179,7 @@ def _estimated(source: MapClasses, points: LabelledPoints, codes: Codes, plan: M
         "labelled": int(labelled.sum()),
         "unlabelled": int((~labelled).sum()),
         "unlabelled_ids": ids[~labelled].tolist(),
-        "unlabelled_by_stratum": _unlabelled(sheet, plan),
+        "unlabelled_by_stratum": unlabelled_by_stratum(sheet.stratum[sheet.reference == 0], plan),
         "added": int((~np.isin(points.id, ids)).sum()),
         "moved": moved,
         "off_the_map": int((labelled & ~on_map).sum()),
@@ -216,7 +196,7 @@ def _estimated(source: MapClasses, points: LabelledPoints, codes: Codes, plan: M
         "area_adjusted": estimates.to_dict(),
         "mapped": mapped,
         "counts": result.to_dict(),
-        "notes": _notes(facts, plan, estimates, result, same=same),
+        "notes": sample_notes(facts, plan, estimates, result, same=same),
     }
 
 
@@ -261,60 +241,3 @@ def _areas(sheet: _Sheet, legend: Legend, plan: Mapping[str, Any]) -> AreaEstima
 
 def _matrix(sheet: _Sheet, legend: Legend) -> Numbers:
     return assess(sheet.reference, sheet.mapped, legend).matrix
-
-
-def _unlabelled(sheet: _Sheet, plan: Mapping[str, Any]) -> dict[str, int]:
-    missing = sheet.stratum[sheet.reference == 0]
-    counts = {str(part["name"]): int((missing == part["code"]).sum()) for part in plan["strata"]}
-    return {name: n for name, n in counts.items() if n}
-
-
-def _notes(
-    facts: Mapping[str, Any], plan: Mapping[str, Any], estimates: AreaEstimates, result: Assessment, *, same: bool
-) -> list[str]:
-    notes = []
-    if not same:
-        notes.append(
-            f"The points were drawn from another map or another state of it ({plan['map']['name']}): its classes are "
-            "the strata, this map's are judged (Stehman 2014)."
-        )
-    if facts["unlabelled"]:
-        of = ", ".join(f"{name} {n}" for name, n in facts["unlabelled_by_stratum"].items())
-        notes.append(
-            f"{facts['unlabelled']} of {facts['drawn']} drawn points are not labelled ({of}). The figures suppose that "
-            "they are like the others; if the hard ones were left out, the map looks better than it is."
-        )
-    if facts["added"]:
-        notes.append(f"{facts['added']} points are no part of the drawn sample; they do not count.")
-    if facts["moved"]:
-        notes.append(
-            f"{facts['moved']} points lie elsewhere than they were drawn; the place where they were drawn counts."
-        )
-    if facts["off_the_map"]:
-        notes.append(f"{facts['off_the_map']} labelled points lie where this map has no data; they do not count.")
-    if plan["design"] == "systematic":
-        notes.append("A systematic sample is judged as if drawn at random: the intervals are on the safe side.")
-    if plan["design"] == "cluster" and len(plan["clusters"]) < _FEW_BLOCKS:
-        notes.append(f"{len(plan['clusters'])} blocks are few: the intervals are too narrow rather than too wide.")
-    return [*notes, *_sure(estimates, result)]
-
-
-def _sure(estimates: AreaEstimates, result: Assessment) -> list[str]:
-    """Say what an interval of no width means."""
-    flawless = [
-        f"{name} ({n} points: below {min(1.0, 3 / n):.0%})"
-        for name, n, error, value in zip(
-            estimates.legend.names,
-            result.map_count.tolist(),
-            estimates.users.standard_error,
-            estimates.users.value,
-            strict=True,
-        )
-        if n and error == 0 and value == 1
-    ]
-    if not flawless:
-        return []
-    return [
-        "An interval of no width says only that no error was met. At 95 % confidence the share of error on the map is, "
-        f"of {', '.join(flawless)}."
-    ]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.accuracy.assess import assess
-from citygrain.accuracy.intervals import block_intervals, block_matrices
+from citygrain.accuracy.intervals import block_class_intervals, block_intervals, block_matrices
 from citygrain.accuracy.lcz import lcz_accuracies
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
@@ -18,6 +18,11 @@ from citygrain.workflows.units import NOUNS
 __all__ = ["caveats", "verdict"]
 
 Table = Mapping[str, npt.NDArray[Any]]
+
+_NO_SAMPLE = (
+    "The held-out ground was not drawn at random from the whole map; it is what the reference and the split left over. "
+    "It is no probability sample, and its figures are no estimates for the whole map."
+)
 
 
 def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config: RunConfig) -> dict[str, Any]:
@@ -47,6 +52,8 @@ def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config:
     return {
         "unit": unit,
         "split": "spatial",
+        "probability_sample": False,
+        "sampling": _NO_SAMPLE,
         "split_detail": {"units": roles, **_split(table, test, config)},
         **_both(_chosen(table, mapped, test), legend, unit, rng),
         "resubstitution": {
@@ -109,6 +116,9 @@ def _judged(pairs: _Pairs, legend: Legend, rng: np.random.Generator | None) -> d
     if rng is not None:
         matrices = block_matrices(pairs.mapped, pairs.reference, pairs.block, legend, weights=pairs.weights)
         figures["interval_95"] = block_intervals(matrices, legend, rng=rng)
+        figures["interval_of"] = f"{len(matrices)} blocks or polygons, drawn again whole"
+        for name, spans in block_class_intervals(matrices, legend, rng=rng).items():
+            figures["per_class"][name]["interval_95"] = spans
     return figures
 
 
@@ -140,7 +150,8 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         *(_of_superpixels(table, test) if noun == "superpixel" else []),
         "The confidence is the model's own probability. It has not been calibrated: read it as a ranking of places to "
         "check, not as a frequency.",
-        "The class areas are counted on the map. They inherit the map's errors and are no unbiased area estimates.",
+        _NO_SAMPLE,
+        _of_areas(figures),
     ]
     alone = _only_trained(figures, table)
     if alone:
@@ -154,6 +165,13 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
     if few:
         sentences.insert(1, f"The figures of {', '.join(few)} rest on fewer than 50 test {noun}s.")
     return sentences
+
+
+def _of_areas(figures: Mapping[str, Any]) -> str:
+    counted = "The class areas are counted on the map. They inherit the map's errors and are no unbiased area estimates"
+    if "area_adjusted" in figures.get("validation_sample", {}):
+        return f"{counted}; beside them stand those that the validation sample corrects: use these."
+    return f"{counted}: for those, `citygrain design` draws points to label, and [assess] points takes them in."
 
 
 def _of_superpixels(table: Table, test: npt.NDArray[np.bool_]) -> list[str]:
