@@ -87,5 +87,9 @@ def test_blocks_give_each_class_its_intervals() -> None:
     spans = block_class_intervals(matrices, LAND, rng=np.random.default_rng(0))
     assert set(spans) == set(LAND.names)
     assert all(set(of) == {"users_accuracy", "producers_accuracy", "f1"} for of in spans.values())
+    low, high = spans["Land"]["producers_accuracy"]
+    assert 0.8 <= low <= high == 1.0
+    flawless = block_class_intervals(matrices * np.eye(2, dtype=int), LAND, rng=np.random.default_rng(0))
+    assert flawless["Water"]["users_accuracy"] == pytest.approx([0.4385, 1.0], abs=1e-4)  # three blocks, three times
     assert block_class_intervals(matrices[:1], LAND, rng=np.random.default_rng(0)) == {}
     assert row_class_intervals(Assessment(np.zeros((2, 2), np.int64), LAND), rng=np.random.default_rng(0)) == {}

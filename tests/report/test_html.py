@@ -247,3 +247,59 @@ def test_a_large_map_stays_within_thirty_megabytes(remake, tmp_path):
     path = tmp_path / "report.html"
     write_report(path, remake(scene=scene, **rasters))
     assert 10_000_000 < path.stat().st_size <= LARGEST
+
+
+def sampled(run, tmp_path):
+    """Return the run with labelled points in its assessment: a probability sample, and one that is none."""
+    from citygrain.workflows.map_classes import map_classes
+    from citygrain.workflows.point_assessment import assess_points
+    from citygrain.workflows.sample_design import SampleWish, design_sample
+    from helpers.validation import label_by_truth, patchy_world, write_map_file
+
+    mapped, truth = patchy_world()
+    source = map_classes(write_map_file(tmp_path / "map.tif", mapped))
+    design_sample(source, SampleWish(total=300), tmp_path / "points.gpkg")
+    label_by_truth(tmp_path / "points.gpkg", tmp_path / "labelled.gpkg", truth, leave=5)
+    drawn = assess_points(source, tmp_path / "labelled.gpkg")
+    (tmp_path / "points.design.json").unlink()
+    counted = assess_points(source, tmp_path / "labelled.gpkg")
+    return [
+        dataclasses.replace(run, assessment=run.assessment | {"validation_sample": sample})
+        for sample in (drawn, counted)
+    ]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_area_adjusted_figures_stand_first(run, tmp_path):
+    drawn, counted = sampled(run, tmp_path)
+    page = page_of(drawn, tmp_path)
+    figures = drawn.assessment["validation_sample"]["area_adjusted"]
+    assert page.values[0] == figures["overall_accuracy"]["value"]
+    assert page.text.index("Accuracy of the whole map") < page.text.index("Accuracy on unseen blocks")
+    assert "5 of 300 drawn points are not labelled" in page.text
+    for row, (name, part) in zip(page.tables["validation-classes"][1:], figures["per_class"].items(), strict=True):
+        low, high = part["users_accuracy"]["interval_95"]
+        users = f"{100 * part['users_accuracy']['value']:.1f}\u202f% ({100 * low:.0f} to {100 * high:.0f})"
+        assert (row[0], row[1].strip()) == (name, users)
+    areas = next(rows for rows in page.tables.values() if "Hectares" in rows[0] and "Pixels" in rows[0])
+    assert areas[0][-1].startswith("Error-adjusted area, ha")
+    for row, part in zip(areas[1:], figures["per_class"].values(), strict=True):
+        assert row[-1].startswith(f"{part['area_hectares']['value']:,.0f} (".replace(",", "\u202f"))
+    plain = page_of(counted, tmp_path)
+    assert plain.values[0] == counted.assessment["superpixel"]["overall_accuracy"]
+    assert "No probability sample." in plain.text and "validation-classes" not in plain.tables
+    assert not any("Error-adjusted" in cell for rows in plain.tables.values() for row in rows for cell in row)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_intervals_stand_beside_their_figures(run, tmp_path):
+    held_out = dict(run.assessment["superpixel"])
+    held_out["interval_95"] = {"overall_accuracy": [0.71, 0.89], "kappa": [0.6, 0.8]}
+    first, *_ = held_out["per_class"]
+    part = held_out["per_class"][first] | {"interval_95": {"users_accuracy": [0.5, 0.75], "f1": [0.4, 0.6]}}
+    held_out["per_class"] = held_out["per_class"] | {first: part}
+    page = page_of(dataclasses.replace(run, assessment=run.assessment | {"superpixel": held_out}), tmp_path)
+    row = page.tables["figures"][1]
+    assert row[2].strip().endswith("(71 to 89)") and row[3].strip().endswith("(0.60 to 0.80)")
+    row = page.tables["classes"][1]
+    assert row[1].strip().endswith("(50 to 75)") and row[3].strip().endswith("(0.40 to 0.60)")

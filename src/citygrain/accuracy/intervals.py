@@ -96,6 +96,9 @@ def block_class_intervals(
 ) -> ClassIntervals:
     """Return percentile intervals of user's and producer's accuracy and F1 of each class by block bootstrap.
 
+    A class that is right (or wrong) wherever it was met has no spread that could be drawn again. That does not make it
+    certain: its user's and producer's accuracy have Wilson's interval then, with each block that holds it as one trial.
+
     Parameters
     ----------
     matrices, legend, rng, draws, level
@@ -117,7 +120,14 @@ def block_class_intervals(
     _check(level)
     if len(matrices) < 2:
         return {}
-    return _class_spans(redraw_blocks(matrices, rng=rng, draws=draws), legend, level)
+    spans = _class_spans(redraw_blocks(matrices, rng=rng, draws=draws), legend, level)
+    for name, axis in (("users_accuracy", 2), ("producers_accuracy", 1)):
+        held = (matrices.sum(axis) > 0).sum(0)  # blocks that hold the class
+        for class_, n in zip(legend.names, held.tolist(), strict=True):
+            if spans.get(class_, {}).get(name) in ([0.0, 0.0], [1.0, 1.0]):
+                right = n * spans[class_][name][0]
+                spans[class_][name] = wilson_interval(right, n, level=level).tolist()
+    return spans
 
 
 def row_intervals(

@@ -251,8 +251,8 @@ def _adjusted_area(figures: dict[str, Any] | None) -> str | None:
     if figures is None:
         return None
     if figures["area_hectares"] is None:
-        return f"{spoken_range(figures['area_share'], times=100, digits=1)} %"
-    return spoken_range(figures["area_hectares"], digits=0)
+        return f"{spoken_range(figures['area_share'], times=100, digits=1)}\u202f%"
+    return spoken_range(figures["area_hectares"], digits=0).replace(",", "\u202f")
 
 
 def _facts(run: RunRecord) -> list[tuple[str, str]]:

@@ -44,6 +44,7 @@ def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[st
             yield f"{step['name']:>10} {step['seconds']:7.1f} s {step['peak_mb']:7.0f} MB"
     unit, number = figures["unit"], figures["split_detail"]["units"]["test"]
     ground = f"unseen {figures['split_detail']['by']}"
+    yield from _sampled(figures.get("validation_sample"))
     yield f"{ground}, {number} {unit}s: {_scores(figures[unit])}"
     if unit == "superpixel":
         yield f"{ground}, pixel by pixel: {_scores(figures['pixel'])}"
@@ -54,6 +55,20 @@ def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[st
         yield f"map against the truth, unseen blocks, pixel by pixel: {_scores(figures['truth']['map'])}"
         yield f"reference against the truth, the same pixels: {_scores(figures['truth']['reference'])}"
     yield f"map {manifest.folder / 'map.tif'}, report {manifest.folder / 'report.html'}"
+
+
+def _sampled(sample: Mapping[str, Any] | None) -> Iterator[str]:
+    """Say what labelled points tell of the whole map, if they can."""
+    if sample is None:
+        return
+    number = sample["points"]["labelled"]
+    if not sample["probability_sample"]:
+        yield f"{number} labelled points, no probability sample: agreement {sample['counts']['overall_accuracy']:.3f}"
+        return
+    figure = sample["area_adjusted"]["overall_accuracy"]
+    low, high = figure["interval_95"]
+    design = sample["design"]["name"]
+    yield f"whole map, {number} points of a {design} sample: overall accuracy {figure['value']:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _scores(part: Mapping[str, Any]) -> str:

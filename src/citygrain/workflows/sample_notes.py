@@ -78,9 +78,18 @@ def _sure(estimates: AreaEstimates, result: Assessment) -> list[str]:
         )
         if n and error == 0 and value == 1
     ]
-    if not flawless:
-        return []
-    return [
-        "An interval of no width says only that no error was met. At 95 % confidence the share of error on the map is, "
-        f"of {', '.join(flawless)}."
+    producers = estimates.producers
+    found = [
+        name
+        for name, error, value in zip(estimates.legend.names, producers.standard_error, producers.value, strict=True)
+        if error == 0 and value == 1
     ]
+    notes = []
+    if flawless:
+        notes.append(
+            "An interval of no width says only that no error was met. At 95 % confidence the share of error on the map "
+            f"is, of {', '.join(flawless)}."
+        )
+    if found:
+        notes.append(f"No point of {', '.join(found)} was mapped as another class: that some are cannot be excluded.")
+    return notes

@@ -122,7 +122,7 @@ def ground_blocks(
 ) -> tuple[npt.NDArray[np.int64], str]:
     """Return the number of the block of ground that each point lies in, within its group, and what the blocks are."""
     if fields.x not in table:
-        return number, "whole groups" if fields.group else "points one by one"
+        return (number, "whole groups") if fields.group else (np.arange(len(number)), "points one by one")
     places = [np.floor(table[name][used].astype(float) / side).astype(np.int64) for name in (fields.x, fields.y)]
     _, block = np.unique(np.stack([number, *places]), axis=1, return_inverse=True)
     return block.ravel().astype(np.int64), f"blocks of {side:g} m" + (
@@ -147,7 +147,7 @@ class _Points:
         result = assess(self.reference, self.mapped, self.legend)
         figures = result.to_dict()
         matrices = block_matrices(self.mapped, self.reference, self.block, self.legend)
-        single = len(matrices) in (1, result.total)  # one block tells no spread; points by themselves are Wilson's
+        single = len(matrices) == result.total  # each point by itself; one block of several tells no spread
         honest = row_intervals(result, rng=rng) if single else block_intervals(matrices, self.legend, rng=rng)
         naive = row_intervals(result, rng=rng)
         of_class = (
