@@ -263,10 +263,8 @@ def sampled(run, tmp_path):
     drawn = assess_points(source, tmp_path / "labelled.gpkg")
     (tmp_path / "points.design.json").unlink()
     counted = assess_points(source, tmp_path / "labelled.gpkg")
-    return [
-        dataclasses.replace(run, assessment=run.assessment | {"validation_sample": sample})
-        for sample in (drawn, counted)
-    ]
+    both = [run.assessment | {"validation_sample": sample} for sample in (drawn, counted)]
+    return [dataclasses.replace(run, assessment=assessment) for assessment in both]
 
 
 @pytest.mark.usefixtures("undrawn")

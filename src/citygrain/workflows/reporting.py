@@ -67,8 +67,8 @@ def _sampled(sample: Mapping[str, Any] | None) -> Iterator[str]:
         return
     figure = sample["area_adjusted"]["overall_accuracy"]
     low, high = figure["interval_95"]
-    design = sample["design"]["name"]
-    yield f"whole map, {number} points of a {design} sample: overall accuracy {figure['value']:.3f} [{low:.3f}, {high:.3f}]"
+    right = f"overall accuracy {figure['value']:.3f} [{low:.3f}, {high:.3f}]"
+    yield f"whole map, {number} points of a {sample['design']['name']} sample: {right}"
 
 
 def _scores(part: Mapping[str, Any]) -> str:
