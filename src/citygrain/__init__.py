@@ -46,6 +46,7 @@ _HOMES = {
     "citygrain.maps.thematic_map": ("ThematicMap",),
     "citygrain.accuracy.assess": ("Assessment", "assess"),
     "citygrain.accuracy.lcz": ("lcz_accuracies",),
+    "citygrain.accuracy.area": ("estimate_areas", "stratified_areas"),
     "citygrain.report.html": ("write_report",),
     "citygrain.workflows.city_map": ("run_city_map",),
     "citygrain.workflows.benchmark_plan": ("BenchmarkPlan",),

@@ -1,3 +1,5 @@
+from citygrain.accuracy.area import estimate_areas as estimate_areas
+from citygrain.accuracy.area import stratified_areas as stratified_areas
 from citygrain.accuracy.assess import Assessment as Assessment
 from citygrain.accuracy.assess import assess as assess
 from citygrain.accuracy.lcz import lcz_accuracies as lcz_accuracies
