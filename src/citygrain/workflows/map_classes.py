@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from citygrain.workflows.parts import map_table, named_legend
 
 __all__ = ["MapClasses", "map_classes"]
 
-_STRIP = 2**21
+_STRIP, _PIECE = 2**21, 2**20
 Codes = npt.NDArray[np.uint8]
 
 
@@ -72,9 +73,10 @@ class MapClasses:
         """The values that occur, the code of each, and how many pixels have it."""
         numbers: dict[int, int] = {}
         for tile in self.strips:
-            values, counts = np.unique(self.raster.variable[tile.slices].values, return_counts=True)
-            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-                numbers[value] = numbers.get(value, 0) + count
+            for _, part in _pieces(tile, self.raster.variable[tile.slices].values):
+                values, counts = _counted(part)
+                for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                    numbers[value] = numbers.get(value, 0) + count
         found = np.array(sorted(numbers), np.int64)
         codes = self.table.recode(found, file=self.path.name, names=read_class_names(self.path))
         return found, codes, np.array([numbers[value] for value in found.tolist()], np.int64)
@@ -89,12 +91,17 @@ class MapClasses:
     def read(self, tile: Tile) -> Codes:
         """Return the codes of a window, (height, width); 0 = no data."""
         found, codes, _ = self._meaning
-        return np.asarray(codes[np.searchsorted(found, self.raster.variable[tile.slices].values)])
+        values = self.raster.variable[tile.slices].values
+        if values.dtype != np.uint8:
+            return np.asarray(codes[np.searchsorted(found, values)])
+        table = np.zeros(256, np.uint8)
+        table[found] = codes
+        return np.asarray(table[values])
 
     def windows(self) -> Iterator[tuple[Tile, Codes]]:
-        """Give each strip with its codes, from the top."""
+        """Give the map in pieces of whole rows with their codes, from the top; each strip is read once."""
         for tile in self.strips:
-            yield tile, self.read(tile)
+            yield from _pieces(tile, self.read(tile))
 
     def at(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Codes:
         """Return the codes of single pixels, (n,); 0 outside of the map. Only strips that hold one are read."""
@@ -120,6 +127,23 @@ class MapClasses:
         """Return x and y of the middle of pixels, in the map's coordinates."""
         x, y = self.geobox.affine * (columns + 0.5, rows + 0.5)
         return np.asarray(x), np.asarray(y)
+
+
+def _pieces(tile: Tile, values: npt.NDArray[Any]) -> Iterator[tuple[Tile, npt.NDArray[Any]]]:
+    """Cut a strip into pieces of whole rows, small enough for arrays of eight bytes a pixel."""
+    step = max(1, _PIECE // tile.width)
+    for top in range(0, tile.height, step):
+        part = values[top : top + step]
+        yield Tile(tile.row + top, tile.column, len(part), tile.width), part
+
+
+def _counted(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the values that occur and how often; bytes are counted, which is quicker than sorting them."""
+    if values.dtype != np.uint8:
+        found, counts = np.unique(values, return_counts=True)
+        return found.astype(np.int64), counts
+    counts = np.bincount(values.ravel(), minlength=256)
+    return np.flatnonzero(counts), counts[counts > 0]
 
 
 def map_classes(path: Path, *, classes: Mapping[str, str] | None = None, legend: str | None = None) -> MapClasses:
