@@ -168,8 +168,8 @@ def _adjusted_lines(result: Mapping[str, Any]) -> Iterator[str]:
     hectares = adjusted["total_hectares"] is not None
     wide = max(len(name) for name in adjusted["per_class"])
     unit, digits, times = ("ha", 0, 1.0) if hectares else ("%", 1, 100.0)
-    head = f"area, {unit}"
-    yield f"{'':<{wide}}  {'on the map':>10}  {head:<30}  {"user's accuracy":<20}  producer's accuracy".rstrip()
+    head, users_head = f"area, {unit}", "user's accuracy"
+    yield f"{'':<{wide}}  {'on the map':>10}  {head:<30}  {users_head:<20}  producer's accuracy".rstrip()
     for name, part in adjusted["per_class"].items():
         area = spoken_range(part["area_hectares"] if hectares else part["area_share"], digits=digits, times=times)
         on_map = mapped[name]["hectares" if hectares else "share"] * times

@@ -94,7 +94,8 @@ def figure_area_bars(areas: Sequence[Mapping[str, Any]], legend: Legend, *, unit
     figure, axes = _rows(len(areas), 0.42, 0.75)
     colors = {c.name: c.color for c in legend}
     spans = [_span(row) for row in areas]
-    far = max([1e-9, *(high or float(row["area"]) for row, (_, high) in zip(areas, spans, strict=True))])
+    ends = [high or float(row["area"]) for row, (_, high) in zip(areas, spans, strict=True)]
+    far = max([1e-9, *ends, *(float(row.get("mapped") or 0.0) for row in areas)])
     for place, (row, (low, high)) in enumerate(zip(areas, spans, strict=True)):
         area = float(row["area"])
         axes.barh(place, area, 0.62, color=colors.get(str(row["name"]), MUTED), edgecolor=_EDGE, linewidth=0.5)
