@@ -68,3 +68,15 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
 def test_a_path_with_a_stray_dollar_is_refused() -> None:
     with pytest.raises(ConfigError, match="is not a path"):
         parse_config(RIGHT | {"scene": {"path": "$[x"}})
+
+
+def test_labelled_points_lie_beside_the_configuration(tmp_path: Path) -> None:
+    content = {
+        "scene": {"path": "s2.tif"},
+        "reference": {"path": "r.tif", "legend": "urban"},
+        "assess": {"points": "labelled.gpkg", "design": "${HERE}/points.design.json"},
+    }
+    config = parse_config(content, folder=tmp_path, variables={"HERE": "/data"})
+    assert config.assess.points == str(tmp_path / "labelled.gpkg")
+    assert config.assess.paths == [tmp_path / "labelled.gpkg", Path("/data/points.design.json")]
+    assert parse_config({key: content[key] for key in ("scene", "reference")}).assess.paths == []

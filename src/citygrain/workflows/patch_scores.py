@@ -8,7 +8,13 @@ import numpy.typing as npt
 
 from citygrain.accuracy.assess import Assessment, assess
 from citygrain.accuracy.groups import accuracies_by_group
-from citygrain.accuracy.intervals import block_intervals, block_matrices, row_intervals
+from citygrain.accuracy.intervals import (
+    block_class_intervals,
+    block_intervals,
+    block_matrices,
+    row_class_intervals,
+    row_intervals,
+)
 from citygrain.accuracy.lcz import lcz_accuracies
 from citygrain.legend import LCZ, Legend
 
@@ -45,8 +51,8 @@ def score_rows(
     Returns
     -------
     dict
-        The figures of `Assessment.to_dict` with ``interval_95``, ``interval_of`` (what was drawn again), ``lcz`` (OAu,
-        OAbu, OAw; only for Local Climate Zones) and ``by_group``.
+        The figures of `Assessment.to_dict` with ``interval_95``, also of each class, ``interval_of`` (what was drawn
+        again), ``lcz`` (OAu, OAbu, OAw; only for Local Climate Zones) and ``by_group``.
     """
     known = reference > 0
     reference, mapped, group = reference[known], mapped[known], group[known]
@@ -54,13 +60,18 @@ def score_rows(
     numbers = np.unique(group) if len(group) else np.array([-1])
     grouped = len(numbers) > 1 and numbers[0] >= 0
     if grouped:
-        drawn = block_intervals(block_matrices(mapped, reference, group, legend), legend, rng=rng)
+        matrices = block_matrices(mapped, reference, group, legend)
+        drawn = block_intervals(matrices, legend, rng=rng)
+        of_class = block_class_intervals(matrices, legend, rng=rng)
     else:
-        drawn = row_intervals(result, rng=rng)
+        drawn, of_class = row_intervals(result, rng=rng), row_class_intervals(result, rng=rng)
     told = group >= 0
     parts = accuracies_by_group(mapped[told], reference[told], group[told], legend) if told.any() else {}
+    figures = result.to_dict()
+    for name, spans in of_class.items():
+        figures["per_class"][name]["interval_95"] = spans
     return {
-        **result.to_dict(),
+        **figures,
         "interval_95": drawn,
         "interval_of": f"{len(numbers)} groups" if grouped else "rows" if numbers[0] < 0 else "rows of one group",
         "lcz": lcz_figures(result),
