@@ -13,8 +13,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
     "errors", "files", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows", "_zones",
-    "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "samples", "models",
-    "maps", "accuracy", "report", "workflows", "cli",
+    "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "pixel_context",
+    "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 

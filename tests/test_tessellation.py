@@ -8,6 +8,7 @@ from skimage.measure import regionprops
 
 from citygrain.errors import InputError
 from citygrain.grid_patches import GridPatches
+from citygrain.pixel_context import PixelContext
 from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics, Tessellation, raster_like
 from citygrain.tiles import Tile, tile_grid
 
@@ -17,7 +18,13 @@ Quilt = tuple[xr.DataArray, xr.DataArray]
 def tessellations(quilt: Quilt) -> list[Tessellation]:
     features, labels = quilt
     cells = [GridPatches.of(features, size=size, stride=stride) for size, stride in ((7, 1), (8, 5), (4, 9))]
-    return [Pixels.of(features), SegmentPatches(labels, 7), SegmentStatistics(labels, 7), *cells]
+    return [
+        Pixels.of(features),
+        PixelContext.of(features, window=3),
+        SegmentPatches(labels, 7),
+        SegmentStatistics(labels, 7),
+        *cells,
+    ]
 
 
 def has_data(features: xr.DataArray, cut: Tessellation) -> np.ndarray:

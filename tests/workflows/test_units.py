@@ -14,9 +14,10 @@ from shapely.geometry import box
 
 from citygrain.errors import ConfigError, InputError
 from citygrain.grid_patches import GridPatches
+from citygrain.pixel_context import PixelContext
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
-from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics
+from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.workflows.city_map import run_city_map
 from citygrain.workflows.config import parse_config
 from citygrain.workflows.dates import join_dates
@@ -38,7 +39,7 @@ def _config(kind: str, **sections: dict[str, Any]) -> Any:
         ("superpixels", "forest", SegmentStatistics),
         ("cells", "forest", GridPatches),
         ("cells", "patchnet", GridPatches),
-        ("pixels", "forest", Pixels),
+        ("pixels", "forest", PixelContext),
     ],
 )
 def test_units_are_what_was_asked_for(quilt: Quilt, kind: str, model: str, expected: type) -> None:

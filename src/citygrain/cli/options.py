@@ -76,7 +76,7 @@ FormatOption = Annotated[
     Literal["svg", "pdf", "png"], typer.Option("--format", help="Of the figures; svg and pdf are vector files.")
 ]
 IndicesOption = Annotated[str, typer.Option("--indices", help="Indices or band maths, separated by commas.")]
-ModelOption = Annotated[Literal["forest", "mlp", "cnn"], typer.Option("--model", help="The classifier.")]
+ModelOption = Annotated[Literal["auto", "forest", "mlp", "cnn"], typer.Option("--model", help="The classifier.")]
 RecipeOption = Annotated[
     Literal["default", "course"], typer.Option("--recipe", help="course trains exactly as the course does.")
 ]

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 AnyModelOption = Annotated[
-    Literal["forest", "mlp", "cnn", "resnet50", "resnet20", "sen2lcz", "fusion", "patchnet"],
+    Literal["auto", "forest", "mlp", "cnn", "resnet50", "resnet20", "sen2lcz", "fusion", "patchnet"],
     typer.Option("--model", help="The classifier."),
 ]
 SensorsOption = Annotated[str, typer.Option("--sensors", help="Of So2Sat: s1, s2, or s1,s2.")]

@@ -28,7 +28,7 @@ class ModelCard:
     Attributes
     ----------
     kind : str
-        ``"forest"``, ``"mlp"`` or ``"cnn"``.
+        ``"forest"``, ``"mlp"``, ``"cnn"``, or ``"auto"``: see `citygrain.models.choice`.
     network : str
         Name of the architecture.
     recipe : mapping

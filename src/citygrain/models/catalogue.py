@@ -5,7 +5,7 @@ PyTorch is loaded only when a neural model is made, so a forest starts at once.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from citygrain.errors import InputError
 from citygrain.models.card import read_card
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "PATCH_MODELS", "ModelName", "load_model", "make_model"]
 
-ModelName = Literal["forest", "mlp", "cnn", "resnet50", "resnet20", "sen2lcz", "fusion", "patchnet"]
+ModelName = Literal["auto", "forest", "mlp", "cnn", "resnet50", "resnet20", "sen2lcz", "fusion", "patchnet"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 """All names, for messages and options."""
 PATCH_MODELS: tuple[ModelName, ...] = ("resnet50", "resnet20", "sen2lcz", "fusion", "patchnet")
@@ -52,7 +52,8 @@ def make_model(
     Parameters
     ----------
     name : str
-        ``forest`` and ``mlp`` take rows of statistics or patches; ``cnn`` patches with a superpixel in the middle;
+        ``auto`` trains several and chooses (`citygrain.models.choice`); ``forest`` and ``mlp`` take rows of
+        statistics or patches; ``cnn`` patches with a superpixel in the middle;
         ``resnet50``, ``resnet20``, ``sen2lcz``, ``fusion`` (Sentinel-1 and -2) and ``patchnet`` whole patches.
     recipe : {"default", "course"}
         ``"course"`` trains exactly as the course does.
@@ -85,6 +86,9 @@ def make_model(
     'default'
     """
     devices.check(name)
+    if name == "auto":
+        given = {"epochs": epochs, "seed": seed, "threads": threads, "units": units, "preparation": preparation}
+        return _automatic(given | {"hooks": hooks, "devices": devices}, recipe, options)
     if name == "forest":
         if options:
             raise InputError(f"recipe settings {', '.join(options)} for a forest", wanted="a network")
@@ -123,6 +127,18 @@ def make_model(
     )
 
 
+def _automatic(given: Mapping[str, Any], recipe: str, options: Mapping[str, object] | None) -> Classifier:
+    from citygrain.models.choice import AutoClassifier  # noqa: PLC0415 - it makes models by name too
+
+    if recipe != "default":
+        raise InputError(f"model 'auto' with recipe {recipe!r}", wanted="recipe default, or a model by name")
+
+    def member(name: str) -> Classifier:
+        return make_model(cast(ModelName, name), options=None if name == "forest" else options, **given)
+
+    return AutoClassifier(member, dict(given["preparation"] or {}))
+
+
 def load_model(folder: Path) -> Classifier:
     """Load a model of any kind from its folder.
 
@@ -131,7 +147,12 @@ def load_model(folder: Path) -> Classifier:
     InputError
         If the folder holds no model, or it is damaged.
     """
-    if read_card(folder).kind == "forest":
+    kind = read_card(folder).kind
+    if kind == "auto":
+        from citygrain.models.choice import AutoClassifier  # noqa: PLC0415 - it loads models too
+
+        return AutoClassifier.load(folder)
+    if kind == "forest":
         from citygrain.models.forest import ForestClassifier  # noqa: PLC0415
 
         return ForestClassifier.load(folder)

@@ -87,10 +87,20 @@ class FeaturesConfig(_Section):
 
 
 class UnitsConfig(_Section):
-    """What gets a class: superpixels, square cells (side in metres), or each pixel."""
+    """What gets a class: superpixels, square cells (side in metres), or each pixel.
+
+    A pixel is seen with the mean and deviation of a window of `context` pixels; 1 = the pixel alone.
+    """
 
     kind: Literal["superpixels", "cells", "pixels"] = "superpixels"
     cell: float = Field(100.0, gt=0)
+    context: int = Field(3, ge=1)
+
+    @model_validator(mode="after")
+    def _odd(self) -> "UnitsConfig":
+        if self.context % 2 == 0:
+            raise ValueError(f"context = {self.context}; wanted an odd number, with the pixel in the middle")
+        return self
 
 
 class SegmentsConfig(_Section):
@@ -120,13 +130,22 @@ class SamplesConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The classifier, how it is trained (`options` change the recipe), and which features it uses (else all)."""
+    """The classifier, how it is trained (`options` change the recipe), and which features it uses (else all).
 
-    name: ModelName = "cnn"
+    ``auto`` trains a forest and a network, and validation rows choose (`citygrain.models.choice`).
+    """
+
+    name: ModelName = "auto"
     recipe: Literal["default", "course"] = "default"
     epochs: int = Field(10, ge=1)
     options: dict[str, bool | int | float | str] = {}
     bands: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> "ModelConfig":
+        if self.name == "auto" and self.recipe == "course":
+            raise ValueError("recipe = 'course' with name = 'auto'; wanted a model by name")
+        return self
 
 
 class ProjectorConfig(_Section):

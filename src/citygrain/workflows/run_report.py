@@ -12,6 +12,7 @@ import xarray as xr
 
 from citygrain.grid_patches import GridPatches
 from citygrain.models.card import read_card
+from citygrain.pixel_context import PixelContext
 from citygrain.samples.store import read_samples, read_table
 from citygrain.scene.codes import open_codes
 from citygrain.tessellation import Pixels
@@ -55,7 +56,7 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
         title=folder.resolve().name,
         scene=scene[:, :: view.step, :: view.step].load(),
         unit=NOUNS[data.config.units.kind],
-        segments=None if isinstance(units, GridPatches | Pixels) else view.of_raster(units.labels),
+        segments=None if isinstance(units, GridPatches | PixelContext | Pixels) else view.of_raster(units.labels),
         legend=card.legend,
         reference_pixel=view.of_raster(data.reference[0]),
         reference_unit=view.of_units(table["y"]),
@@ -91,7 +92,7 @@ class _View:
 
     def of_units(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the value of the unit at each shown pixel; 0 where there is none."""
-        if isinstance(self.units, GridPatches | Pixels):
+        if isinstance(self.units, GridPatches | PixelContext | Pixels):
             return self.of_raster(self.units.scatter(values))
         return np.asarray(np.append(values.dtype.type(0), values)[self.of_raster(self.units.labels)])
 

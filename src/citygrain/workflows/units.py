@@ -13,6 +13,7 @@ import xarray as xr
 
 from citygrain.errors import ConfigError, InputError
 from citygrain.grid_patches import GridPatches
+from citygrain.pixel_context import PixelContext
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import Pixels, SegmentPatches, SegmentStatistics
 from citygrain.tiles import Tile, tile_grid
@@ -32,7 +33,7 @@ __all__ = [
     "unit_values",
 ]
 
-Units: TypeAlias = SegmentPatches | SegmentStatistics | GridPatches | Pixels
+Units: TypeAlias = SegmentPatches | SegmentStatistics | GridPatches | PixelContext | Pixels
 
 _STRIP = 2**20
 
@@ -87,17 +88,27 @@ def choose_units(features: xr.DataArray, segments: xr.DataArray | None, config: 
     if segments is not None:
         if not sees_patches(config.model):
             return SegmentStatistics(segments, window)
-        outline = config.model.name == "cnn" and config.model.recipe == "default"
+        outline = config.model.name in ("auto", "cnn") and config.model.recipe == "default"
         return SegmentPatches(segments, window, outline=outline)
     if config.units.kind == "cells":
         return GridPatches.of(features, size=window, stride=_stride(features, config.units.cell))
-    if config.model.name not in ("forest", "mlp"):
+    if config.model.name not in ("auto", "forest", "mlp"):
         raise ConfigError(
             f"[units] kind = 'pixels' with [model] name = {config.model.name!r}, which sees patches",
-            wanted="forest or mlp",
+            wanted="auto, forest or mlp",
             mend="or [units] kind = 'cells' with a cell of one pixel",
         )
-    return Pixels.of(features)
+    course = config.model.recipe == "course"
+    return Pixels.of(features) if course or config.units.context == 1 else _in_context(features, config.units.context)
+
+
+def _in_context(features: xr.DataArray, window: int) -> PixelContext:
+    if window > min(features.shape[1:]):
+        size = " x ".join(map(str, features.shape[1:]))
+        raise ConfigError(
+            f"[units] context = {window} on a scene of {size} pixels", wanted="1, or a smaller odd number"
+        )
+    return PixelContext.of(features, window=window)
 
 
 def _stride(features: xr.DataArray, cell: float) -> int:
@@ -136,6 +147,8 @@ def preparation(config: RunConfig, features: xr.DataArray, units: Units) -> dict
         return {"tessellation": "cells", "cell_m": round(float(pixel) ** 0.5 * units.stride, 3), **common}
     if isinstance(units, Pixels):
         return {"tessellation": "pixels", **common}
+    if isinstance(units, PixelContext):
+        return {"tessellation": "pixels", "context": units.window, **common}
     valid = count_values(features[0])
     return {
         "tessellation": "patches" if isinstance(units, SegmentPatches) else "statistics",

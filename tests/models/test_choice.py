@@ -1,0 +1,104 @@
+"""The automatic choice: the best on validation rows, or the mean of all, and files that belong together."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from citygrain.errors import InputError
+from citygrain.models.catalogue import load_model, make_model
+from citygrain.models.choice import AutoClassifier, candidates, choose
+from citygrain.models.classifier import Classifier
+from citygrain.models.forest import ForestClassifier
+from helpers.worlds import toy_patches, toy_rows
+
+
+def small(name: str) -> Classifier:
+    """A member that trains in a moment."""
+    model = make_model(name, epochs=2, threads=1)  # type: ignore[arg-type]
+    if isinstance(model, ForestClassifier):
+        model.trees = 12
+    else:
+        model.recipe = replace(model.recipe, least_rows=300)  # type: ignore[attr-defined]
+    return model
+
+
+@given(arrays(bool, (3, 24)), arrays(np.int64, 24, elements=st.integers(0, 5)))
+def test_the_choice_is_the_simplest_within_one_error_of_the_best(right: np.ndarray, group: np.ndarray) -> None:
+    names = ("forest", "network", "all")
+    chosen, why = choose(dict(zip(names, right, strict=True)), group)
+    accuracy = dict(zip(names, right.mean(1), strict=True))
+    assert accuracy[chosen] <= max(accuracy.values())
+    assert all(accuracy[name] < accuracy[chosen] or name == chosen for name in names[: names.index(chosen)])
+    assert f"{accuracy[chosen]:.3f}" in why and "24 validation rows" in why
+
+
+def test_rows_of_one_block_count_as_one_piece_of_evidence() -> None:
+    forest, network = np.zeros(40, bool), np.zeros(40, bool)
+    network[:10] = True  # better on ten rows
+    right = {"forest": forest, "network": network}
+    assert choose(right, np.arange(40))[0] == "network"  # of as many blocks
+    assert choose(right, np.repeat([0, 1, 1, 1], 10))[0] == "forest"  # of one
+
+
+def test_without_validation_rows_the_simplest_is_trained_alone() -> None:
+    model = AutoClassifier(small).fit(toy_rows())
+    assert model.chosen == ("forest",) == tuple(model.members)
+    assert "no validation rows" in model.card.recipe["why"]
+
+
+def test_the_mean_of_all_is_the_mean_of_all(tmp_path: Path) -> None:
+    model = AutoClassifier(small).fit(toy_rows(), toy_rows(30, seed=5))
+    assert set(model.members) == {"forest", "mlp"}
+    assert set(model.card.recipe["accuracy_of_validation"]) == {"forest", "mlp", "all"}
+    model.chosen = ("forest", "mlp")
+    test = toy_rows(41, seed=9)
+    parts = [member.predict_proba(test.x) for member in model.members.values()]
+    np.testing.assert_allclose(model.predict_proba(test.x), np.mean(parts, 0), atol=1e-6)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(load_model(tmp_path).predict_proba(test.x), model.predict_proba(test.x))
+
+
+@pytest.mark.slow
+def test_patches_go_to_a_forest_and_a_network_of_patches(tmp_path: Path) -> None:
+    train = toy_patches()
+    assert candidates(train) == ("forest", "cnn")
+    model = AutoClassifier(small).fit(train, toy_patches(30, seed=5))
+    assert set(model.members) == {"forest", "cnn"}
+    model.save(tmp_path)
+    test = toy_patches(41, seed=9)
+    np.testing.assert_array_equal(load_model(tmp_path).predict_proba(test.x), model.predict_proba(test.x))
+
+
+def test_a_folder_whose_members_do_not_belong_to_it_is_refused(tmp_path: Path) -> None:
+    AutoClassifier(small).fit(toy_rows()).save(tmp_path / "a")
+    AutoClassifier(small).fit(toy_rows(seed=3)).save(tmp_path / "b")
+    shutil.copytree(tmp_path / "b/forest", tmp_path / "a/forest", dirs_exist_ok=True)
+    for folder in ("a", "b"):
+        if folder == "b":
+            shutil.rmtree(tmp_path / "b/forest")
+        with pytest.raises(InputError, match=r"'forest' in .* is missing or another one"):
+            load_model(tmp_path / folder)
+
+
+def test_an_index_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
+    AutoClassifier(small).fit(toy_rows()).save(tmp_path)
+    index = tmp_path / "members.json"
+    index.write_text(json.dumps({"../forest": ""}))
+    card = tmp_path / "card.json"
+    values = json.loads(card.read_text()) | {"checksum": hashlib.sha256(index.read_bytes()).hexdigest()}
+    card.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="names no members"):
+        load_model(tmp_path)
+
+
+def test_a_recipe_other_than_the_default_wants_a_model_by_name() -> None:
+    with pytest.raises(InputError, match="by name"):
+        make_model("auto", recipe="course")
