@@ -180,8 +180,9 @@ def _of_superpixels(figures: Mapping[str, Any], table: Table, test: npt.NDArray[
             f"mixed superpixels, and {_percent(account['lost_to_wrong_classes'])} to wrong classes."
         )
     return [
-        f"A superpixel has one class. On average {_percent(best)} of a superpixel's pixels belong to its majority class "
-        f"on the test ground, so no map of these superpixels could agree with the reference at more pixels.{lost}",
+        f"A superpixel has one class. On average {_percent(best)} of a superpixel's pixels belong to its majority "
+        f"class on the test ground, so no map of these superpixels could agree with the reference at more pixels."
+        + lost,
         "Objects smaller than a superpixel are not on the map: it shows the class of most of the ground, not a lone "
         "house or a narrow street.",
     ]
