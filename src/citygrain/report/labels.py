@@ -79,13 +79,13 @@ def figure_suspects(
         raise InputError("no doubted labels to draw", wanted="one at least")
     across = min(6, len(suspects))
     down = -(-len(suspects) // across)
-    figure = new_figure(_WIDTH, down * (_WIDTH / across + 0.38))
+    figure = new_figure(across * _WIDTH / 6, down * (_WIDTH / 6 + 0.38))
     axes = figure.subplots(down, across, squeeze=False).ravel()
     whole = rgb_image(scene, natural_bands(scene))
     for ax, suspect in zip(axes, suspects, strict=False):
         window = _window(labels.shape, suspect["row"], suspect["column"], side)
         inside = np.asarray(labels[window.slices] == suspect["number"])
-        ax.imshow(draw_outlines(whole[window.slices], inside, size=480, opacity=1.0), interpolation="nearest")
+        ax.imshow(draw_outlines(whole[window.slices], inside, size=side * 3, opacity=1.0), interpolation="nearest")
         title = f"{suspect['rank']}  {suspect['score']:+.2f}\n{suspect['label']}\n→ {suspect['suggested']}"
         ax.set_title(title, fontsize=7, fontweight="normal")
     for ax in axes:

@@ -1,9 +1,9 @@
 """Where to label next: the units that would explain most of the ground that a model is unsure of.
 
-The gain of a unit is how much unsure ground looks like it that no labelled or earlier chosen unit looks like already
-(facility location with weights). Uncertainty, representativeness and diversity are thus one sum, and the greedy choice
-is never worse than 63 % of the best one (Nemhauser, Wolsey & Fisher 1978, doi:10.1007/BF01588971). Units near to each
-other on the ground are not both chosen.
+The gain of a unit is how unsure a model is of it, times how much unsure ground looks like it that no labelled or
+earlier chosen unit looks like already. The second factor is facility location with weights: representativeness and
+diversity in one sum, of which the greedy choice is never worse than 63 % of the best one (Nemhauser, Wolsey & Fisher
+1978, doi:10.1007/BF01588971). Units near to each other on the ground are not both chosen.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class NextSamples:
     rows : ndarray of int64, (m,)
         The chosen units.
     gain : ndarray of float64, (m,)
-        Share of the unsure ground that each explains beyond those before it, 0 to 1.
+        Share of the unsure ground that each explains beyond those before it, times its own uncertainty, 0 to 1.
     alike : ndarray of float64, (m,)
         Share of all ground that looks like it more than by half, 0 to 1: how representative it is.
     """
@@ -67,6 +67,7 @@ def suggest_next(
     count: int,
     *,
     weights: npt.ArrayLike | None = None,
+    unsure: npt.ArrayLike | None = None,
     known: npt.NDArray[np.bool_] | None = None,
     open_to: npt.NDArray[np.bool_] | None = None,
     spacing: float = 0.0,
@@ -82,7 +83,10 @@ def suggest_next(
     count : int
         How many to choose; fewer come where spacing or candidates allow no more.
     weights : array-like, (n,), optional
-        How much it matters to explain each unit: uncertainty x area, say; all alike if not given.
+        How much ground each unit stands for, such as its area; all alike if not given.
+    unsure : array-like, (n,), optional
+        How unsure a model is of each unit, 0 to 1: what it is unsure of matters more, and is chosen rather. Not given
+        for the first labels, when there is no model yet.
     known : ndarray of bool, (n,), optional
         Units that have a label: they explain ground already, and are not chosen.
     open_to : ndarray of bool, (n,), optional
@@ -109,16 +113,17 @@ def suggest_next(
     """
     n = len(features)
     weight = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+    doubt = np.ones(n) if unsure is None else np.asarray(unsure, np.float64)
     labelled = np.zeros(n, bool) if known is None else known
     candidates = ~labelled if open_to is None else open_to & ~labelled
-    _check(features, places, weight, count, candidates)
+    _check(features, places, (weight, doubt), count, candidates)
     order = np.lexsort(np.asarray(places, np.float64).T)  # whatever order the units came in
     looks = _standardised(np.asarray(features, np.float64)[order])
     spots, weight, labelled = np.asarray(places, np.float64)[order], weight[order], labelled[order]
-    weight = weight / max(weight.max(), 1e-300)
+    doubt = (1 - _EVERYWHERE) * doubt[order] + _EVERYWHERE
     ground = _spread(np.arange(n), _GROUND)
-    share = (1 - _EVERYWHERE) * weight[ground] + _EVERYWHERE
-    share /= share.sum()
+    share = weight[ground] * doubt[ground]
+    share /= max(share.sum(), 1e-300)
     scale = _scale(looks[ground])
     covered = _nearest(looks[ground], looks[labelled], scale)
     chosen_from = _spread(np.flatnonzero(candidates[order]), _CANDIDATES)
@@ -127,27 +132,29 @@ def suggest_next(
     if not len(chosen_from):
         raise InputError(f"no unit is {spacing:g} m from all labelled ones", mend="set a smaller spacing")
     alike = _likeness(looks[chosen_from], looks[ground], scale)  # (candidates, ground)
-    rows, gains = _greedy(alike, covered, share, spots=spots[chosen_from], spacing=spacing, count=count)
+    rows, gains = _greedy(
+        alike, covered, share, doubt[chosen_from], spots=spots[chosen_from], spacing=spacing, count=count
+    )
     return NextSamples(order[chosen_from[rows]], gains, (alike[rows] > 0.5).mean(1).astype(np.float64))
 
 
 def _check(
     features: npt.NDArray[np.floating],
     places: npt.NDArray[np.floating],
-    weight: Floats,
+    weights: tuple[Floats, Floats],
     count: int,
     candidates: npt.NDArray[np.bool_],
 ) -> None:
     n = len(features)
-    if features.ndim != 2 or places.shape != (n, 2) or weight.shape != (n,):
+    if features.ndim != 2 or places.shape != (n, 2) or any(weight.shape != (n,) for weight in weights):
         raise InputError(
-            f"features of {features.shape}, places of {places.shape}, weights of {weight.shape}",
-            wanted="(n, c), (n, 2), (n,)",
+            f"features of {features.shape}, places of {places.shape}, weights of {weights[0].shape} and {weights[1].shape}",
+            wanted="(n, c), (n, 2), (n,) and (n,)",
         )
-    if not (np.isfinite(features).all() and np.isfinite(places).all() and np.isfinite(weight).all()):
-        raise InputError("features, places or weights that are not finite", wanted="numbers")
-    if (weight < 0).any():
-        raise InputError("weights below 0", wanted="0 or more")
+    if not all(np.isfinite(values).all() for values in (features, places, *weights)):
+        raise InputError("features, places, weights or uncertainties that are not finite", wanted="numbers")
+    if any((weight < 0).any() for weight in weights):
+        raise InputError("weights or uncertainties below 0", wanted="0 or more")
     if count < 1 or not candidates.any():
         raise InputError(f"{count} of {int(candidates.sum())} unlabelled units", wanted="1 or more")
 
@@ -203,6 +210,7 @@ def _greedy(
     alike: npt.NDArray[np.float32],
     covered: npt.NDArray[np.float32],
     share: Floats,
+    doubt: Floats,
     *,
     spots: Floats,
     spacing: float,
@@ -215,9 +223,9 @@ def _greedy(
     covered = covered.copy()
     for step in range(1, count + 1):
         if not np.isfinite(bound).any():
-            bound[:], fresh[:] = np.maximum(alike - covered, 0) @ share, step
+            bound[:], fresh[:] = doubt * (np.maximum(alike - covered, 0) @ share), step
         while fresh[best := int(bound.argmax())] < step and bound[best] > -1:
-            bound[best], fresh[best] = np.maximum(alike[best] - covered, 0) @ share, step
+            bound[best], fresh[best] = doubt[best] * (np.maximum(alike[best] - covered, 0) @ share), step
         if bound[best] < 0:
             break
         rows.append(best)

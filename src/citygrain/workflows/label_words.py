@@ -68,6 +68,7 @@ class Reasons:
         parts = [
             f"labelled {self._name(label)} ({mine:.2f}), "
             f"but a model of other {self.ground} says {self._name(other)} at {theirs:.2f}"
+            + ("" if theirs > mine else f", as of {self._name(other)}'s own labels")
         ]
         return [*parts, *self._looks(row, label, other), *self._near(row, label), *self._mixture(row)]
 
