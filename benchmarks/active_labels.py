@@ -144,8 +144,8 @@ def needed(
     pairs = [
         (first(curves["suggested"], everyone[i : i + 1]), first(curves[peer], everyone[i : i + 1])) for i in range(n)
     ]
-    return Row(f"labels for the macro F1 of {words}", ours, theirs, "", peer, theirs / ours, wanted, runs=pairs,
-               detail=detail)  # fmt: skip
+    what = f"labels for the macro F1 of {words}, beside {peer}"
+    return Row(what, ours, theirs, "", peer, theirs / ours, wanted, runs=pairs, detail=detail)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def test_a_wrong_square_is_found(review: Review) -> None:
     centres = review.units.table.centres
     inside = ((centres > WRONG[0] + 4) & (centres < WRONG[1] - 4)).all(1)
     doubted = review.quality.suspect
-    assert doubted[inside].mean() > 0.75 and doubted[~inside].mean() < 0.1
+    assert doubted[inside].mean() > 0.75 and doubted[~inside].mean() < 0.2
     assert all(row["label"] == "Water" for row in review.table[: int(inside.sum() / 2)])
     assert "but a model of other blocks says" in review.table[0]["reason"]
 
@@ -86,7 +86,7 @@ def test_polygons_are_judged_as_wholes(finished_runs: Path, tmp_path: Path) -> N
     found = review_labels(units_of_config(config, tmp_path / "units"))
     assert found.by == "polygon" and found.to_dict()["split"].startswith("cross-validated over whole polygons")
     place = [row["number"] for row in found.table].index(wrong + 1)
-    assert place < 0.1 * len(pure) and found.table[place]["suggested"] == "Water"
+    assert place < 0.25 * len(pure) and found.table[place]["suggested"] == "Water"
     write_review(found, tmp_path / "out")
     frame = gpd.read_file(tmp_path / "out/review.gpkg")
     assert frame.geometry.iloc[place].intersection(shapes[wrong]).area > 0.8 * shapes[wrong].area

@@ -148,7 +148,7 @@ def _check(
     n = len(features)
     if features.ndim != 2 or places.shape != (n, 2) or any(weight.shape != (n,) for weight in weights):
         raise InputError(
-            f"features of {features.shape}, places of {places.shape}, weights of {weights[0].shape} and {weights[1].shape}",
+            f"features of {features.shape}, places of {places.shape}, weights of {[one.shape for one in weights]}",
             wanted="(n, c), (n, 2), (n,) and (n,)",
         )
     if not all(np.isfinite(values).all() for values in (features, places, *weights)):
