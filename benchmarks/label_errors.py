@@ -126,7 +126,7 @@ def tried(things: Things, way: str, share: float, seed: int, *, quick: bool) -> 
         **scores("", quality.suspect, truth),
         **scores("confident ", quality.confident, truth),
         **scores("plain ", plain, truth),
-        "precision of the first half": float(truth[first].mean()),
+        "precision of the first half": float(truth[first].mean()) if len(first) else 0.0,
         "estimated error rate": quality.error_rate,
     }
 
