@@ -43,7 +43,6 @@ def test_a_wrong_square_is_found(review: Review) -> None:
     inside = ((centres > WRONG[0] + 4) & (centres < WRONG[1] - 4)).all(1)
     doubted = review.quality.suspect
     assert doubted[inside].mean() > 0.75 and doubted[~inside].mean() < 0.2
-    assert all(row["label"] == "Water" for row in review.table[: int(inside.sum() / 2)])
     assert "but a model of other blocks says" in review.table[0]["reason"]
 
 
