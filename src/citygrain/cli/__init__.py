@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import board, finished, jobs, lcz, learning, looking, mapping, patches, shelf, validating
+from citygrain.cli import board, finished, jobs, labels, lcz, learning, looking, mapping, patches, shelf, validating
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -82,3 +82,5 @@ app.command("figures", epilog="Example: citygrain figures runs/aberystwyth --for
     finished.figures
 )
 app.command("compare", epilog="Example: citygrain compare runs/forest runs/cnn --out runs/compare")(finished.compare)
+app.command("review", epilog="Example: citygrain review runs/aberystwyth")(labels.review)
+app.command("suggest", epilog="Example: citygrain suggest runs/aberystwyth -n 100 --out next.gpkg")(labels.suggest)

@@ -29,6 +29,7 @@ from citygrain.report.charts import (
 )
 from citygrain.report.display import natural_bands, pixel_metres
 from citygrain.report.explore import Explored, explore, script, script_hash
+from citygrain.report.labels import figure_pixel_account
 from citygrain.report.map_page import middle_window
 from citygrain.report.maps import figure_composite, figure_confidence, figure_errors, figure_map, figure_maps
 from citygrain.report.pages import page_template, picture_address, thousands
@@ -161,6 +162,7 @@ def write_report(path: Path, run: RunRecord) -> None:
         by_pixel=run.assessment["pixel"] if run.unit == "superpixel" else None,
         resubstitution=run.assessment.get("resubstitution"),
         truth=run.assessment.get("truth"),
+        purity=run.assessment.get("purity"),
         notes=run.assessment.get("notes", []),
         sample=run.assessment.get("validation_sample"),
         areas=_areas(run),
@@ -191,6 +193,8 @@ def _pictures(run: RunRecord) -> dict[str, str]:
         "confusion": picture_address(figure_confusion(matrix, run.legend)),
         "bars": picture_address(figure_class_bars(run.assessment[run.unit]["per_class"])),
     }
+    if "purity" in run.assessment:
+        pictures["purity"] = picture_address(figure_pixel_account(run.assessment["purity"]))
     if run.segments is not None:
         outlined = figure_segments(run.scene, run.segments, mark=window, width=4.6)
         pictures["segments"] = picture_address(outlined, dpi=220, photograph=True)

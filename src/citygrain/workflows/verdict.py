@@ -10,6 +10,7 @@ import numpy.typing as npt
 from citygrain.accuracy.assess import assess
 from citygrain.accuracy.intervals import block_class_intervals, block_intervals, block_matrices
 from citygrain.accuracy.lcz import lcz_accuracies
+from citygrain.accuracy.purity import account_for_pixels
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
 from citygrain.workflows.config import RunConfig
@@ -56,6 +57,7 @@ def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config:
         "sampling": _NO_SAMPLE,
         "split_detail": {"units": roles, **_split(table, test, config)},
         **_both(_chosen(table, mapped, test), legend, unit, rng),
+        **({"purity": _purity(table, mapped, test, legend)} if unit == "superpixel" else {}),
         "resubstitution": {
             "optimistic": True,
             "meaning": f"all {unit}s, those that the model was trained on included: not a measure of accuracy",
@@ -122,6 +124,16 @@ def _judged(pairs: _Pairs, legend: Legend, rng: np.random.Generator | None) -> d
     return figures
 
 
+def _purity(table: Table, mapped: npt.NDArray[np.uint8], test: npt.NDArray[np.bool_], legend: Legend) -> dict[str, Any]:
+    """Return where the pixels of the test ground went."""
+    rows = test & (table["y"] > 0)
+    return {
+        "meaning": "test superpixels, weighted by their pixels: pixel accuracy, what is lost to superpixels of more "
+        "than one class, and what is lost to wrong classes add up to 1",
+        **account_for_pixels(table["counts"][rows], mapped[rows], legend).to_dict(),
+    }
+
+
 def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list[str]:
     """Say in plain sentences what the map will not tell, with the run's own figures.
 
@@ -147,7 +159,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
             else []
         ),
         "It does not tell how the model would do in another city, season or year: for that, assess it there.",
-        *(_of_superpixels(table, test) if noun == "superpixel" else []),
+        *(_of_superpixels(figures, table, test) if noun == "superpixel" else []),
         "The confidence is the model's own probability. It has not been calibrated: read it as a ranking of places to "
         "check, not as a frequency.",
         _NO_SAMPLE,
@@ -174,14 +186,28 @@ def _of_areas(figures: Mapping[str, Any]) -> str:
     return f"{counted}: for those, `citygrain design` draws points to label, and [assess] points takes them in."
 
 
-def _of_superpixels(table: Table, test: npt.NDArray[np.bool_]) -> list[str]:
-    purity = float(np.average(table["purity"][test], weights=table["counts"][test].sum(1)))
+def _of_superpixels(figures: Mapping[str, Any], table: Table, test: npt.NDArray[np.bool_]) -> list[str]:
+    account = figures.get("purity")
+    if account is None:  # of a run from before there was one
+        best = float(np.average(table["purity"][test], weights=table["counts"][test].sum(1)))
+        lost = ""
+    else:
+        best = account["best_pixel_accuracy"]
+        lost = (
+            f" The map agrees at {_percent(account['pixel_accuracy'])}: {_percent(1 - best)} of the pixels are lost to "
+            f"mixed superpixels, and {_percent(account['lost_to_wrong_classes'])} to wrong classes."
+        )
     return [
-        f"A superpixel has one class. On average {100 * purity:.1f} % of a superpixel's pixels belong to its majority "
-        "class in the test blocks, so no map of these superpixels could agree with the reference at more pixels.",
+        f"A superpixel has one class. On average {_percent(best)} of a superpixel's pixels belong to its majority "
+        f"class on the test ground, so no map of these superpixels could agree with the reference at more pixels."
+        + lost,
         "Objects smaller than a superpixel are not on the map: it shows the class of most of the ground, not a lone "
         "house or a narrow street.",
     ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _only_trained(figures: Mapping[str, Any], table: Table) -> str:
