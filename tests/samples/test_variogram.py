@@ -43,7 +43,7 @@ def test_of_classes_it_is_the_share_of_pairs_that_differ() -> None:
     found = empirical_variogram(points, np.eye(2)[class_], rng=np.random.default_rng(0), longest=50)
     nearest, ten = found.semivariance[0], found.semivariance[np.abs(found.distance - 10).argmin()]
     assert nearest == pytest.approx(found.distance[0] / 10, abs=0.05) and ten > 0.9
-    assert 0 <= found.semivariance.min() and found.semivariance.max() <= 1
+    assert found.semivariance.min() >= 0 and found.semivariance.max() <= 1
 
 
 @given(st.floats(0, 2), st.floats(0.1, 5), st.floats(60, 700), st.sampled_from(["spherical", "exponential"]))

@@ -171,7 +171,7 @@ def empirical_variogram(
     --------
     >>> points = np.column_stack([np.arange(50.0), np.zeros(50)])
     >>> found = empirical_variogram(points, points[:, 0], rng=np.random.default_rng(0), bins=4, longest=8)
-    >>> found.semivariance[0] < found.semivariance[-1]
+    >>> bool(found.semivariance[0] < found.semivariance[-1])
     True
     """
     points, table = np.asarray(points, float), np.asarray(values, float).reshape(len(points), -1)

@@ -8,14 +8,15 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
 
 __all__ = [
+    "AssessConfig",
     "ComputeConfig",
     "FeaturesConfig",
     "ModelConfig",
@@ -108,14 +109,25 @@ class SegmentsConfig(_Section):
 
 
 class SamplesConfig(_Section):
-    """Patches: side in pixels, number of each class, and what splits them: blocks (side in metres) or polygons."""
+    """Patches: side in pixels, number of each class, and what splits them.
+
+    That is: blocks (side in metres, or "auto": from the variogram), polygons, or, of pixels, superpixels.
+    """
 
     window: int = Field(25, ge=1)
     per_class: int = Field(1000, ge=1)
-    split: Literal["blocks", "polygons"] = "blocks"
-    block: float = Field(1200.0, gt=0)
+    split: Literal["blocks", "polygons", "superpixels"] = "blocks"
+    block: float | Literal["auto"] = 1200.0
     balance: Literal["auto", "cap", "oversample"] = "auto"
     valid_share: float = Field(0.2, ge=0, le=0.5)
+
+    @field_validator("block", mode="plain")
+    @classmethod
+    def _side(cls, value: Any) -> float | str:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        if value != "auto" and not number:
+            raise ValueError('wanted a side in metres above 0, or "auto"')
+        return "auto" if value == "auto" else float(value)
 
 
 class ModelConfig(_Section):
@@ -153,6 +165,18 @@ class ComputeConfig(_Section):
         return self.devices, self.nodes, self.strategy
 
 
+class AssessConfig(_Section):
+    """What else the map is judged beside, each given as a reference is: a product, a second reference."""
+
+    product: ReferenceConfig | None = None
+    second_reference: ReferenceConfig | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [Path(given.path) for given in (self.product, self.second_reference) if given is not None]
+
+
 class RunConfig(_Section):
     """A whole run; `tensorboard` says whether the training of a network is logged for TensorBoard."""
 
@@ -167,6 +191,7 @@ class RunConfig(_Section):
     tensorboard: bool = True
     projector: ProjectorConfig = ProjectorConfig()
     compute: ComputeConfig = ComputeConfig()
+    assess: AssessConfig = AssessConfig()
 
 
 def read_config(path: Path, variables: Mapping[str, str]) -> RunConfig:
@@ -224,18 +249,27 @@ def parse_config(
     Traceback (most recent call last):
     ...
     citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
-segments, samples, model, seed, tensorboard, projector, compute; did you mean reference?
+segments, samples, model, seed, tensorboard, projector, compute, assess; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)
     except ValidationError as error:
         raise _first_mistake(error, name) from None
+    if config.samples.split == "superpixels" and config.units.kind != "pixels":
+        came = f"{name}: [samples] split = 'superpixels' with [units] kind = {config.units.kind!r}"
+        raise ConfigError(came, wanted="kind = 'pixels'", mend="or set split = 'blocks', which keeps them whole, too")
     paths = [_resolved(p, folder, variables or {}, name) for p in map(str, config.scene.paths)]
     place = "dates" if config.scene.dates else "path"
     scene = config.scene.model_copy(update={place: paths[0] if isinstance(config.scene.path, str) else paths})
     reference_path = _resolved(config.reference.path, folder, variables or {}, name)
     reference = config.reference.model_copy(update={"path": reference_path})
-    return config.model_copy(update={"scene": scene, "reference": reference})
+    beside = {
+        key: value.model_copy(update={"path": _resolved(value.path, folder, variables or {}, name)})
+        for key in ("product", "second_reference")
+        if (value := getattr(config.assess, key)) is not None
+    }
+    assess = config.assess.model_copy(update=beside)
+    return config.model_copy(update={"scene": scene, "reference": reference, "assess": assess})
 
 
 def _resolved(path: str, folder: Path, variables: Mapping[str, str], name: str) -> str:
@@ -270,6 +304,7 @@ def _known_keys(place: list[str]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for part in place:
         annotation = model.model_fields[part].annotation
+        annotation = next((kind for kind in get_args(annotation) if kind is not type(None)), annotation)
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

@@ -66,6 +66,13 @@ def _split(table: Table, test: npt.NDArray[np.bool_], config: RunConfig) -> dict
             "meaning": "whole polygons are trained on or tested; no test patch shares a pixel with a training patch; "
             "unused = unlabelled, or too near to a test polygon",
         }
+    if config.samples.split == "superpixels":
+        return {
+            "by": "superpixels",
+            "test_superpixels": number,
+            "meaning": "all pixels of a superpixel are trained on or tested; the superpixel beside it may be trained "
+            "on, and resembles it: larger blocks would be stricter",
+        }
     return {
         "by": "blocks",
         "block_m": config.samples.block,
