@@ -121,8 +121,9 @@ def paired_scores(
     (0.75, 0.25)
     """
     sides = [np.asarray(side) for side in (reference, mapped, other)]
-    if len({side.size for side in (*sides, block)}) > 1:
-        raise InputError(f"units of {', '.join(str(side.size) for side in (*sides, block))}", wanted="the same units")
+    sizes = [*(side.size for side in sides), block.size]
+    if len(set(sizes)) > 1:
+        raise InputError(f"reference, maps and blocks of {', '.join(map(str, sizes))} units", wanted="the same units")
     known = (sides[0] > 0) & (sides[1] > 0) & (sides[2] > 0)
     if not known.any():
         raise InputError("no unit has a class on all sides", wanted="common ground")

@@ -18,7 +18,7 @@ from citygrain.workflows.config import RunConfig
 from citygrain.workflows.mean_spectra import mean_spectra
 from citygrain.workflows.units import Units
 
-__all__ = ["FILE", "measure_autocorrelation", "with_block"]
+__all__ = ["FILE", "measure_autocorrelation", "read_autocorrelation", "with_block"]
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,14 @@ def measure_autocorrelation(
     for sentence in found["sentences"] if config.samples.block == "auto" else []:
         log.info("%s", sentence)
     return found
+
+
+def read_autocorrelation(folder: Path) -> dict[str, Any] | None:
+    """Return what a run found, or None of a run that did not look."""
+    try:
+        return dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def with_block(config: RunConfig, folder: Path) -> RunConfig:
