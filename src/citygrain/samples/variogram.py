@@ -197,8 +197,8 @@ def empirical_variogram(
 def fit_variogram(variogram: Variogram, shapes: tuple[Shape, ...] = ("spherical", "exponential")) -> VariogramModel:
     """Fit a model by weighted least squares; of several shapes the one that fits best.
 
-    Each bin weighs by its pairs over the square of the fitted semivariance (Cressie 1985), so that near bins, which
-    decide about nugget and range, count. Nugget and sill are never negative.
+    Each bin weighs by its pairs over the square of its distance (the default of gstat), so that the near bins count,
+    where a trend over the whole scene does not hide what neighbours share. Nugget and sill are never negative.
 
     Parameters
     ----------
@@ -214,8 +214,8 @@ def fit_variogram(variogram: Variogram, shapes: tuple[Shape, ...] = ("spherical"
 
     References
     ----------
-    Cressie, N. (1985). Fitting variogram models by weighted least squares. Mathematical Geology 17, 563-586.
-    doi:10.1007/BF01032109
+    Pebesma, E. J. (2004). Multivariable geostatistics in S: the gstat package. Computers & Geosciences 30, 683-691.
+    doi:10.1016/j.cageo.2004.03.012
 
     Examples
     --------
@@ -242,16 +242,11 @@ def _best(variogram: Variogram, shape: Shape, scales: Values) -> VariogramModel:
 
 
 def _at(variogram: Variogram, shape: Shape, scale: float) -> VariogramModel:
-    """Fit nugget and sill at a given scale; the weights come from the fit before."""
-    base = np.column_stack([np.ones(len(variogram.distance)), _curve(shape, variogram.distance, scale)])
-    fitted, seen = variogram.semivariance, variogram.semivariance
-    least = 1e-9 + 1e-3 * float(seen.max())
-    for _ in range(3):
-        root = np.sqrt(variogram.pairs) / np.maximum(fitted, least)
-        (nugget, sill), _ = nnls(base * root[:, None], seen * root)
-        fitted = base @ (nugget, sill)
-    misfit = float((variogram.pairs * (seen / np.maximum(fitted, least) - 1) ** 2).sum())
-    return VariogramModel(shape, float(nugget), float(sill), scale, misfit)
+    """Fit nugget and sill at a given scale."""
+    root = np.sqrt(variogram.pairs) / variogram.distance
+    base = np.column_stack([np.ones(len(root)), _curve(shape, variogram.distance, scale)])
+    (nugget, sill), rest = nnls(base * root[:, None], variogram.semivariance * root)
+    return VariogramModel(shape, float(nugget), float(sill), scale, float(rest) ** 2)
 
 
 def _curve(shape: Shape, distance: Values, scale: float) -> Values:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from citygrain.errors import ConfigError
+from citygrain.errors import ConfigError, InputError
 from citygrain.samples.block_size import choose_block_size
 from citygrain.samples.samples import Samples
 from citygrain.samples.variogram import empirical_variogram, fit_variogram
@@ -56,18 +56,12 @@ def measure_autocorrelation(
     ConfigError
         If the size cannot be chosen, because there are too few labelled units.
     """
-    rng = np.random.default_rng([config.seed, 3])
     labelled = np.flatnonzero((samples.y > 0) & np.isfinite(samples.extent).all(1))
     found: dict[str, Any] = {"meaning": _MEANING, "labelled_units": len(labelled)}
-    if len(labelled) >= _FEWEST:
-        rows = np.sort(rng.choice(labelled, min(_PLACES, len(labelled)), replace=False))
-        x0, y0, x1, y1 = samples.extent[rows].T
-        points = np.column_stack([x0 + x1, y0 + y1]) / 2
-        components, share = _components(mean_spectra(features, units, rows))
-        parts = {"features": components, "labels": np.eye(256)[samples.y[rows]][:, samples.legend.values]}
-        found |= {name: _curve(points, values, rng) for name, values in parts.items()}
-        found["features"] |= {"components": components.shape[1], "explained": round(share, 4)}
-        found["alike_up_to_m"] = max(found[name]["range_m"] for name in parts)
+    try:
+        found |= _measured(samples, labelled, features, units, np.random.default_rng([config.seed, 3]))
+    except InputError as error:  # a run with a split of its own needs no variogram
+        log.info("no variogram: %s", error)
     found["block"] = _block(samples, found, config)
     found["sentences"] = list(_sentences(found))
     for sentence in found["sentences"] if config.samples.block == "auto" else []:
@@ -98,9 +92,33 @@ _MEANING = (
 )
 
 
+def _measured(
+    samples: Samples,
+    labelled: npt.NDArray[np.int64],
+    features: xr.DataArray,
+    units: Units,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Return both variograms with their models, from some of the labelled units."""
+    if len(labelled) < _FEWEST:
+        raise InputError(f"{len(labelled)} labelled units", wanted=f"{_FEWEST} or more")
+    rows = np.sort(rng.choice(labelled, min(_PLACES, len(labelled)), replace=False))
+    x0, y0, x1, y1 = samples.extent[rows].T
+    points = np.column_stack([x0 + x1, y0 + y1]) / 2
+    components, share = _components(mean_spectra(features, units, rows))
+    parts = {"features": components, "labels": np.eye(256)[samples.y[rows]][:, samples.legend.values]}
+    curves = {name: _curve(points, values, rng) for name, values in parts.items()}
+    curves["features"] |= {"components": components.shape[1], "explained": round(share, 4)}
+    return {**curves, "alike_up_to_m": max(part["range_m"] for part in curves.values())}
+
+
 def _components(means: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], float]:
     """Return the first principal components, scaled so that their variances sum to 1, and their share of the whole."""
     known = np.isfinite(means).all(1)
+    if known.sum() < _FEWEST:
+        raise InputError(
+            f"{int(known.sum())} labelled units with a value of every feature", wanted=f"{_FEWEST} or more"
+        )
     table = means[known].astype(float)
     spread = table.std(0)
     table = (table - table.mean(0)) / np.where(spread > 0, spread, 1)
@@ -136,7 +154,7 @@ def _block(samples: Samples, found: Mapping[str, Any], config: RunConfig) -> dic
     if "alike_up_to_m" not in found:
         raise ConfigError(
             f"[samples] block = 'auto' with {found['labelled_units']} labelled units",
-            wanted=f"{_FEWEST} or more, to see how they vary with distance",
+            wanted=f"{_FEWEST} or more with a value of every feature, spread over the scene",
             mend="set block to a number of metres",
         )
     chosen = choose_block_size(samples, found["alike_up_to_m"], seed=config.seed, valid_share=c.valid_share)

@@ -165,9 +165,11 @@ def baseline_lines(figures: Mapping[str, Any]) -> list[str]:
     found, lines = figures.get("baselines", {}), []
     for key in ("majority", "mean_spectra", "product"):
         if key in found:
-            part = found[key]
+            part, few = found[key], ""
+            if part["units"] != found["units"]:
+                few = f" ({part['units']:,} of them; there the map has {_figure(part['map'])})"
             lines.append(
-                f"beside it, the same units, {part['name']}: overall accuracy {_figure(part['other'])}; "
+                f"beside it, the same units{few}, {part['name']}: overall accuracy {_figure(part['other'])}; "
                 f"the map is better by {_figure(part['difference'], sign='+')}"
             )
     top = figures.get("ceiling")
