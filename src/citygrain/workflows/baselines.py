@@ -26,6 +26,8 @@ from citygrain.workflows.run_data import RunData
 
 __all__ = ["baseline_lines", "baselines", "ceiling"]
 
+_WORDS = {"majority": "the commonest class everywhere", "mean_spectra": "a forest on mean spectra", "product": ""}
+
 Table = Mapping[str, npt.NDArray[Any]]
 Codes = npt.NDArray[np.uint8]
 
@@ -163,14 +165,14 @@ def baseline_lines(figures: Mapping[str, Any]) -> list[str]:
         The content of ``assessment.json``.
     """
     found, lines = figures.get("baselines", {}), []
-    for key in ("majority", "mean_spectra", "product"):
+    for key, words in _WORDS.items():
         if key in found:
-            part, few = found[key], ""
-            if part["units"] != found["units"]:
-                few = f" ({part['units']:,} of them; there the map has {_figure(part['map'])})"
+            part = found[key]
+            few = part["units"] != found["units"]  # a product may leave some without a class
+            where = f"on {part['units']:,} of these {figures['unit']}s" if few else f"on the same {figures['unit']}s"
             lines.append(
-                f"beside it, the same units{few}, {part['name']}: overall accuracy {_figure(part['other'])}; "
-                f"the map is better by {_figure(part['difference'], sign='+')}"
+                f"{where}, {words or part['name']}: overall accuracy {_figure(part['other'])}; "
+                f"the map minus this {_figure(part['difference'])}"
             )
     top = figures.get("ceiling")
     if top:
@@ -182,7 +184,7 @@ def baseline_lines(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _figure(part: Mapping[str, Any], *, sign: str = "") -> str:
+def _figure(part: Mapping[str, Any]) -> str:
     bounds = part["interval_95"].get("overall_accuracy")
-    spread = f" [{bounds[0]:{sign}.3f}, {bounds[1]:{sign}.3f}]" if bounds else ""
-    return f"{part['overall_accuracy']:{sign}.3f}{spread}"
+    spread = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
+    return f"{part['overall_accuracy']:.3f}{spread}"
