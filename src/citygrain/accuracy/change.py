@@ -128,8 +128,8 @@ def judge_changes(
 
 def _judged(
     pair: tuple[int, int],
-    sides: list[npt.NDArray[np.float64]],
-    total: npt.NDArray[np.float64],
+    sides: list[npt.NDArray[Any]],
+    total: npt.NDArray[Any],
     drawn: npt.NDArray[np.int64],
     level: float,
 ) -> ChangeJudged:
