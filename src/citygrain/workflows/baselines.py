@@ -24,7 +24,7 @@ from citygrain.workflows.mean_spectra import mean_spectra
 from citygrain.workflows.parts import named_legend
 from citygrain.workflows.run_data import RunData
 
-__all__ = ["baseline_lines", "baselines", "ceiling"]
+__all__ = ["baseline_caveats", "baseline_lines", "baselines", "ceiling"]
 
 _WORDS = {"majority": "the commonest class everywhere", "mean_spectra": "a forest on mean spectra", "product": ""}
 
@@ -182,6 +182,36 @@ def baseline_lines(figures: Mapping[str, Any]) -> list[str]:
             f"{_figure(top['map_against_second'])}"
         )
     return lines
+
+
+def baseline_caveats(figures: Mapping[str, Any]) -> list[str]:
+    """Say where the map is no better than what costs nothing.
+
+    Parameters
+    ----------
+    figures : mapping
+        The content of ``assessment.json``.
+
+    Examples
+    --------
+    >>> difference = {"overall_accuracy": -0.01, "interval_95": {"overall_accuracy": [-0.02, 0.01]}}
+    >>> part = {"name": "forest on mean spectra", "difference": difference}
+    >>> baseline_caveats({"unit": "superpixel", "baselines": {"mean_spectra": part}})
+    ['The model cannot be told apart from a forest on mean spectra, on the same held-out superpixels.']
+    """
+    said = []
+    for key, words in _WORDS.items():
+        part = figures.get("baselines", {}).get(key)
+        bounds = part and part["difference"]["interval_95"].get("overall_accuracy")
+        if not bounds or bounds[0] > 0:
+            continue
+        name, points = words or part["name"], -100 * part["difference"]["overall_accuracy"]
+        where = f"on the same held-out {figures['unit']}s"
+        if bounds[1] < 0:
+            said.append(f"The model is worse than {name}, {where}: by {points:.1f} percentage points.")
+        else:
+            said.append(f"The model cannot be told apart from {name}, {where}.")
+    return said
 
 
 def _figure(part: Mapping[str, Any]) -> str:

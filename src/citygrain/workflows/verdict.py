@@ -12,6 +12,7 @@ from citygrain.accuracy.intervals import block_intervals, block_matrices
 from citygrain.accuracy.lcz import lcz_accuracies
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
+from citygrain.workflows.baselines import baseline_caveats
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import NOUNS
 
@@ -133,7 +134,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
     """
     noun = NOUNS[config.units.kind]
     units, test = figures[noun], table["role"] == ROLES.index("test")
-    ground = "polygons" if config.samples.split == "polygons" else "blocks of this scene"
+    ground = "blocks of this scene" if config.samples.split == "blocks" else config.samples.split
     sentences = [
         f"The accuracy above is agreement with the reference, on {ground} that were never used for training. Where the "
         "reference is wrong, a right map counts as wrong, and the other way round; the reference's own error is not "
@@ -149,6 +150,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         "check, not as a frequency.",
         "The class areas are counted on the map. They inherit the map's errors and are no unbiased area estimates.",
     ]
+    sentences[1:1] = baseline_caveats(figures)
     alone = _only_trained(figures, table)
     if alone:
         sentences.insert(1, f"Nothing is known about {alone}: all its polygons or blocks were needed for training.")
