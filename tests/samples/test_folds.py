@@ -12,6 +12,7 @@ from citygrain.samples.folds import (
     group_folds,
     leave_one_group_out,
     random_folds,
+    repeated_folds,
     split_at_random,
     split_groups,
     split_in_order,
@@ -95,6 +96,27 @@ def test_in_order_is_the_courses_split() -> None:
     samples = grouped(np.ones(2400), np.zeros(2400))
     train, test = split_in_order(samples)
     assert train.unit.tolist() == list(range(1920)) and test.unit.tolist() == list(range(1920, 2400))
+
+
+def test_deals_differ_and_the_buffer_keeps_training_ground_away() -> None:
+    corner = np.column_stack([np.arange(40) % 8, np.arange(40) // 8]) * 10.0
+    extent = np.hstack([corner, corner + 30])  # windows of three pixels
+    group = np.arange(40) % 8 // 2  # columns of the lattice, two by two
+    known = {"group": group, "extent": extent}
+    samples = Samples.of(np.zeros((40, 1)), 1 + np.arange(40) % 2, features=("B02",), legend=LCZ, **known)
+    deals = repeated_folds(samples, 4, 3, rng=np.random.default_rng(0), buffer=0)
+    plain = repeated_folds(samples, 4, 3, rng=np.random.default_rng(0))
+    assert len({str([test.tolist() for _, test in deal]) for deal in plain}) > 1
+    for deal, whole in zip(deals, plain, strict=True):
+        assert sorted(np.concatenate([test for _, test in deal]).tolist()) == list(range(40))
+        for (train, test), (before, same) in zip(deal, whole, strict=True):
+            assert np.isin(train, before).all() and len(train) < len(before) and (test == same).all()
+            gap = np.abs(corner[train][:, None, 0] - corner[test][None, :, 0])
+            assert (gap >= 30).all()  # a column between them, as wide as a window
+    with pytest.raises(InputError, match="0 rows to train on"):
+        repeated_folds(samples, 2, 1, rng=np.random.default_rng(0), buffer=500)
+    with pytest.raises(InputError, match="0 deals"):
+        repeated_folds(samples, 2, 0, rng=np.random.default_rng(0))
 
 
 def test_one_group_at_a_time() -> None:

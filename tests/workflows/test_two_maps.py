@@ -55,6 +55,11 @@ def test_a_reference_tells_which_is_right(maps: tuple[Path, Path, Path], tmp_pat
     assert part["overall_accuracy"]["difference"] == pytest.approx(120 / 1199)
     assert (part["mcnemar"]["first_only"], part["mcnemar"]["second_only"]) == (0, 120)
     assert "two/map is better" in found["conclusions"][0]
+    (row,) = found["change"]["changes"]
+    assert (row["judged"]["reference_count"], row["judged"]["second_right"], row["judged"]["neither"]) == (120, 1, 0)
+    assert found["change"]["judged_unit"] == "pixel" and "no interval" in found["change"]["meaning"]
+    page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    assert "split unknown" in page and "The hectares are counted, not sampled" in page
     assert any("Nothing is known of how these maps were made" in note for note in found["notes"])
     assert any("Land -> Water: 1.2 ha" in line for line in comparison_lines(found))
 

@@ -118,7 +118,9 @@ def assess(
     classes: Annotated[str | None, typer.Option(help="Codes and names: 1=Forest,2=Grass")] = None,
     legend: Annotated[str | None, typer.Option(help="Or a ready legend: worldcover, lcz, from-glc10, urban.")] = None,
     field: Annotated[str | None, typer.Option(help="Attribute of polygons or points that holds the class.")] = None,
-    model: Annotated[str | None, typer.Option(help="Instead of a map: a model's folder, or a published model.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Instead of a map: a model's folder, or a published model; of --gap: forest.")
+    ] = None,
     samples: Annotated[Path | None, typer.Option(help="Of the model: labelled patches.")] = None,
     split: Annotated[str | None, typer.Option(help="Only these of the patches: test, validation, train.")] = None,
     by_group: Annotated[bool, typer.Option("--by-group", help="Each city, polygon or block by itself, too.")] = False,
@@ -131,10 +133,19 @@ def assess(
     reference_field: ReferenceFieldOption = "reference",
     group_field: GroupFieldOption = None,
     block: BlockOption = 2000.0,
+    gap: Annotated[
+        Path | None, typer.Option(help="Instead: a run's folder; random against spatial folds of its samples.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Of --gap: folds.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Of --gap: how often they are dealt anew.")] = 1,
     kind: FormatOption = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Compare a map with a reference or labelled points, or a model's answers with patches: matrix, accuracies, F1."""
+    if gap is not None:
+        if any(thing is not None for thing in (mapped, reference, samples)) or model not in (None, "forest"):
+            raise ConfigError("--gap with a map or another model", wanted="assess --gap RUN [--model forest]")
+        _assess_gap(gap, model, folds, repeats, as_json)
     others = [thing is not None for thing in (reference, model, samples)]
     if points_table is not None and mapped is None and points is None and not any(others):
         fields = map_field, reference_field, group_field
@@ -193,6 +204,20 @@ def assess(
         )
     for line in _summary(figures, by_group=by_group):
         console.print(line, markup=False)
+
+
+def _assess_gap(folder: Path, model: str | None, folds: int, repeats: int, as_json: bool) -> None:
+    """Train the run's model anew on random and on spatial folds, and say what lies between."""
+    from citygrain.workflows.gap import FILE, gap_lines, measure_gap
+
+    with show_progress("trainings") as progress:
+        found = measure_gap(folder, folds=folds, repeats=repeats, model="forest" if model else None, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for line in gap_lines(found):
+        console.print(line, markup=False)
+    console.print(f"{folder / FILE}; `citygrain report {folder}` shows it", markup=False)
 
 
 def _summary(figures: dict[str, Any], *, by_group: bool) -> Iterator[str]:

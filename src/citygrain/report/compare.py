@@ -95,6 +95,7 @@ def write_comparison(path: Path, record: ComparisonRecord, figures: Mapping[str,
         record=record,
         found=record.comparison,
         change=record.comparison["change"],
+        held=record.comparison.get("held", "split unknown"),
         parts=[(unit, record.comparison[unit], _classes(record, unit)) for unit in record.paired],
         pictures={name: picture_address(figure) for name, figure in figures.items()},
     )

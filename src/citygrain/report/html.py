@@ -34,6 +34,7 @@ from citygrain.report.map_page import middle_window
 from citygrain.report.maps import figure_composite, figure_confidence, figure_errors, figure_map, figure_maps
 from citygrain.report.pages import page_template, picture_address, thousands
 from citygrain.report.superpixels import figure_segments
+from citygrain.report.variogram import figure_variogram
 from citygrain.samples.samples import Samples
 
 __all__ = ["LARGEST", "RunRecord", "write_report"]
@@ -86,6 +87,10 @@ class RunRecord:
         The rasters hold every so many-th row and column of the scene.
     whole : Whole, optional
         What they do not tell then.
+    spatial : dict, optional
+        The content of ``variogram.json``.
+    gap : dict, optional
+        The content of ``gap.json``.
     """
 
     title: str
@@ -107,6 +112,8 @@ class RunRecord:
     cell: int = 1
     step: int = 1
     whole: "Whole | None" = None
+    spatial: dict[str, Any] | None = None
+    gap: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         shape = self.scene.shape[1:]
@@ -117,7 +124,7 @@ class RunRecord:
 
     @property
     def ground(self) -> str:
-        """What was held out for the test: ``"blocks"`` or ``"polygons"``."""
+        """What was held out for the test: ``"blocks"``, ``"polygons"`` or ``"superpixels"``."""
         return str(self.assessment.get("split_detail", {}).get("by", "blocks"))
 
 
@@ -165,6 +172,10 @@ def write_report(path: Path, run: RunRecord) -> None:
         purity=run.assessment.get("purity"),
         notes=run.assessment.get("notes", []),
         sample=run.assessment.get("validation_sample"),
+        baselines=run.assessment.get("baselines"),
+        ceiling=run.assessment.get("ceiling"),
+        gap=run.gap,
+        spatial=run.spatial,
         areas=_areas(run),
         facts=_facts(run),
         pictures=pictures,
@@ -206,6 +217,8 @@ def _pictures(run: RunRecord) -> dict[str, str]:
         pictures["history"] = picture_address(figure_learning_curves(run.history))
     if run.patches is not None and len(run.patches):
         pictures["patches"] = picture_address(figure_patches(run.patches))
+    if run.spatial is not None and "features" in run.spatial:
+        pictures["variogram"] = picture_address(figure_variogram(run.spatial))
     if run.steps:
         pictures["times"] = picture_address(figure_times(run.steps))
     return pictures

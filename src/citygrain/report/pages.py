@@ -30,7 +30,7 @@ def page_template(name: str, *, missing: str = "undefined") -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = {"percent": _percent, "decimal": _decimal, "thousands": thousands}
+    shown = {"percent": _percent, "decimal": _decimal, "thousands": thousands, "points": _points}
     environment.filters.update({word: partial(_or_missing, missing, function) for word, function in shown.items()})
     return environment.get_template(name)
 
@@ -59,6 +59,11 @@ def _or_missing(missing: str, function: Callable[..., str], value: float | None,
 
 def _percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}\u202f%"
+
+
+def _points(value: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    return f"{100 * value:+.1f}".replace("-", "\u2212")
 
 
 def _decimal(value: float, digits: int = 3) -> str:

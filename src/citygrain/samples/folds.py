@@ -4,20 +4,26 @@ Patches of one polygon or city look alike and overlap. A random split tests on w
 model scored on unseen groups often loses twenty points. Both are given, so that the gap can be shown.
 """
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 
 from citygrain.errors import InputError
+from citygrain.samples.buffer import without_neighbours
 from citygrain.samples.samples import Samples
 
 __all__ = [
     "group_folds",
     "leave_one_group_out",
     "random_folds",
+    "repeated_folds",
     "split_at_random",
     "split_groups",
     "split_in_order",
 ]
+
+logger = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 Fold = tuple[Rows, Rows]
@@ -128,6 +134,66 @@ def group_folds(samples: Samples, folds: int = 5, *, rng: np.random.Generator) -
     """
     _checked_folds(folds, len(_groups(samples)), "groups")
     return _as_folds(_deal(samples, np.full(folds, 1 / folds), rng), folds)
+
+
+def repeated_folds(
+    samples: Samples,
+    folds: int = 5,
+    repeats: int = 5,
+    *,
+    rng: np.random.Generator,
+    grouped: bool = True,
+    buffer: float | None = None,
+) -> list[list[Fold]]:
+    """Deal the folds several times: one deal of few groups is luck, and the spread over deals tells how much.
+
+    Parameters
+    ----------
+    samples : Samples
+        With `group`, if the folds are by groups.
+    folds : int
+        Folds of each deal.
+    repeats : int
+        Deals, 1 or more.
+    rng : numpy.random.Generator
+        Deals.
+    grouped : bool
+        By whole groups, else at random.
+    buffer : float, optional
+        Metres that training ground keeps away from test ground: 0 = no pixel is shared. Training rows that are nearer
+        are dropped, which is counted in the log. By default none is.
+
+    Returns
+    -------
+    list of list of (ndarray, ndarray)
+        For each deal its folds; within a deal each labelled row is tested once.
+
+    Raises
+    ------
+    InputError
+        As `group_folds` and `random_folds`; if there is no deal, or the buffer leaves a fold nothing to train on.
+
+    Examples
+    --------
+    >>> from citygrain.legend import URBAN
+    >>> group = np.repeat([0, 1, 2, 3], 5)
+    >>> samples = Samples.of(np.zeros((20, 1)), [1, 4] * 10, features=("B02",), legend=URBAN, group=group)
+    >>> deals = repeated_folds(samples, 2, 3, rng=np.random.default_rng(0))
+    >>> [[len(test) for _, test in deal] for deal in deals]
+    [[10, 10], [10, 10], [10, 10]]
+    """
+    if repeats < 1:
+        raise InputError(f"{repeats} deals of folds", wanted="1 or more")
+    make = group_folds if grouped else random_folds
+    deals = [make(samples, folds, rng=rng) for _ in range(repeats)]
+    if buffer is None:
+        return deals
+    kept = [[(without_neighbours(samples, *fold, buffer=buffer), fold[1]) for fold in deal] for deal in deals]
+    before, after = (sum(len(train) for deal in part for train, _ in deal) for part in (deals, kept))
+    logger.info("%d of %d training rows are nearer than %g m to a test row: dropped", before - after, before, buffer)
+    for train, test in (fold for deal in kept for fold in deal):
+        _refuse_empty(len(train), len(test))
+    return kept
 
 
 def leave_one_group_out(samples: Samples) -> dict[int, Fold]:

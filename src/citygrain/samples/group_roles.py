@@ -8,9 +8,9 @@ import logging
 
 import numpy as np
 import numpy.typing as npt
-import shapely
 
 from citygrain.errors import InputError
+from citygrain.samples.buffer import near_ground
 from citygrain.samples.samples import Samples
 
 __all__ = ["assign_group_roles"]
@@ -82,8 +82,8 @@ def assign_group_roles(
         raise InputError(f"{len(groups)} polygons, none beside another of its class", wanted="two of a class or more")
     role = np.zeros(len(samples), np.uint8)
     role[used] = role_of[member]
-    role[np.isin(role, (1, 2)) & _meets(samples, role == 3)] = 0
-    role[(role == 2) & _meets(samples, role == 1)] = 0
+    role[np.isin(role, (1, 2)) & near_ground(samples, role == 3)] = 0
+    role[(role == 2) & near_ground(samples, role == 1)] = 0
     _warn_of_untrained(samples, role)
     return role, samples.group.copy()
 
@@ -102,42 +102,6 @@ def _prefix(size: npt.NDArray[np.int64], share: float, most: int, *, least: int 
     """Return how many first groups hold about a share of all samples, and how far off they are."""
     off = np.abs(np.append(0, size.cumsum()) / max(size.sum(), 1) - share)[least : most + 1]
     return float(off.min()), least + int(off.argmin())
-
-
-def _meets(samples: Samples, others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Tell which samples share ground with one of `others`; edges that touch share none."""
-    known = np.isfinite(samples.extent).all(1)
-    result = np.zeros(len(samples), bool)
-    if not (others & known).any():
-        return result
-    side = np.nanmax(samples.extent[known, 2:] - samples.extent[known, :2])
-    inset = samples.extent[known] + 1e-6 * side * np.array([1, 1, -1, -1])
-    chosen, group = others[known], samples.group[known]
-    # One shape for each group: thousands of patches that overlap each other are found in one step.
-    parts = [
-        shapely.union_all(shapely.box(*_strips(inset[chosen & (group == number)]).T))
-        for number in np.unique(group[chosen])
-    ]
-    boxes = np.asarray(shapely.box(*inset.T))
-    _, hit = shapely.STRtree(boxes).query(parts, predicate="intersects")
-    result[np.flatnonzero(known)[np.unique(hit)]] = True
-    return result
-
-
-def _strips(extent: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return boxes that cover the same ground, those of one row that overlap made one: patches lie on a lattice.
-
-    Examples
-    --------
-    >>> _strips(np.array([[2, 0, 4, 1], [0, 0, 3, 1], [5, 0, 6, 1], [0, 1, 3, 2]], float)).tolist()
-    [[0.0, 0.0, 4.0, 1.0], [5.0, 0.0, 6.0, 1.0], [0.0, 1.0, 3.0, 2.0]]
-    """
-    ordered = extent[np.lexsort((extent[:, 0], extent[:, 3], extent[:, 1]))]
-    first, next_ = ordered[:-1], ordered[1:]
-    parted = (next_[:, 1] != first[:, 1]) | (next_[:, 3] != first[:, 3]) | (next_[:, 0] > first[:, 2])
-    starts = np.flatnonzero(np.append(True, parted))
-    right = np.maximum.reduceat(ordered[:, 2], starts)
-    return np.column_stack([ordered[starts, :2], right, ordered[starts, 3]])
 
 
 def _warn_of_untrained(samples: Samples, role: npt.NDArray[np.uint8]) -> None:

@@ -18,7 +18,7 @@ from citygrain.files import whole_file
 from citygrain.legend import Legend
 from citygrain.samples.samples import Samples
 
-__all__ = ["read_samples", "read_table", "write_samples"]
+__all__ = ["read_samples", "read_table", "read_units", "write_samples"]
 
 _COLUMNS = ("group", "unit", "extent", "purity")
 
@@ -91,6 +91,12 @@ def _read(file: h5py.File) -> Samples:
     known = {name: file[name][:] for name in _COLUMNS}
     features = tuple(str(name) for name in json.loads(file.attrs["features"]))
     return Samples.of(x, classes.codes(columns), features=features, legend=classes, **known)
+
+
+def read_units(path: Path) -> npt.NDArray[np.int64]:
+    """Read the unit of each row alone; the features stay on disk."""
+    with h5py.File(path) as file:
+        return np.asarray(file["unit"][:], np.int64)
 
 
 def read_table(path: Path) -> dict[str, npt.NDArray[Any]]:

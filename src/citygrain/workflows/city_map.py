@@ -26,6 +26,9 @@ from citygrain.samples.reference import read_reference
 from citygrain.samples.store import read_samples, read_table, write_samples
 from citygrain.scene.codes import open_codes, read_codes
 from citygrain.tiles import Progress
+from citygrain.workflows.autocorrelation import FILE as VARIOGRAM
+from citygrain.workflows.autocorrelation import measure_autocorrelation, with_block
+from citygrain.workflows.baselines import baselines, ceiling
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
@@ -53,6 +56,7 @@ __all__ = ["STEPS", "run_city_map", "run_record"]
 
 STEPS = ("segments", "samples", "train", "map", "assess", "report")
 """The steps that write files, in order."""
+_SAMPLED = ["samples.h5", VARIOGRAM]
 
 
 def run_city_map(
@@ -178,8 +182,11 @@ class _Job:
         return {"samples": self._sample_ingredients, "model": self.config.model.model_dump(), **several}
 
     def _assess_ingredients(self, truth: str | None) -> dict[str, Any]:
-        labelled = validation_ingredients(self.config)
-        return {"map": self._train_ingredients, "truth": truth, **({"points": labelled} if labelled else {})}
+        paths = {"product": {"path"}, "second_reference": {"path"}, "points": True, "design": True}
+        beside = [self.manifest.head["inputs"][str(path)] for path in self.config.assess.paths]
+        settings = self.config.assess.model_dump(exclude=paths)
+        beside += validation_ingredients(self.config)
+        return {"map": self._train_ingredients, "truth": truth, "assess": settings, "beside": beside}
 
     @cached_property
     def data(self) -> RunData:
@@ -193,8 +200,8 @@ class _Job:
     # The steps.
 
     def segment(self) -> None:
-        """Make superpixels; cells and pixels need no making."""
-        if self.config.units.kind != "superpixels":
+        """Make superpixels, where they are the units or split them; cells and pixels need no making."""
+        if self.config.units.kind != "superpixels" and self.config.samples.split != "superpixels":
             return
         c = self.config.segments
 
@@ -222,15 +229,17 @@ class _Job:
         def work() -> None:
             reference, legend = self.data.reference
             samples = draw_samples(self.data.chosen, self.data.units, reference, legend=legend)
-            samples = group_units(samples, self.data.units, self.config)
-            drawn, table = choose_rows(samples, self.config)
+            samples = group_units(samples, self.data.units, self.config, self.folder / "segments.tif")
+            found = measure_autocorrelation(samples, self.data.chosen, self.data.units, self.config)
+            write_text(self.folder / VARIOGRAM, json.dumps(found, indent=1) + "\n")
+            drawn, table = choose_rows(samples, with_block(self.config, self.folder))
             table["counts"] = unit_counts(self.data.units, reference, legend)
             write_samples(self.folder / "samples.h5", drawn, table=table)
 
         self.manifest.step(
             "samples",
             self._sample_ingredients,
-            ["samples.h5"],
+            _SAMPLED,
             work,
             needs=self._needs,
         )
@@ -247,7 +256,7 @@ class _Job:
     def help(self) -> None:
         """Help the first machine to train, unless that was done; write nothing."""
         if not self.manifest.done("train", self._train_ingredients, ["model"]):
-            wait_for(lambda: self.manifest.done("samples", self._sample_ingredients, ["samples.h5"]), "its samples")
+            wait_for(lambda: self.manifest.done("samples", self._sample_ingredients, _SAMPLED), "its samples")
             self._fitted()
 
     def _fitted(self) -> "tuple[Classifier, Board | None, Samples, Samples | None]":
@@ -287,7 +296,10 @@ class _Job:
             table = read_table(self.folder / "samples.h5")
             legend = read_card(self.folder / "model").legend
             mapped = map_values(open_codes(self.folder / "map.tif"), self.data.units)
-            figures = verdict(table, mapped, legend, self.config)
+            figures = verdict(table, mapped, legend, with_block(self.config, self.folder))
+            figures["baselines"] = baselines(self.data, table, mapped, legend)
+            highest = ceiling(self.data, table, mapped, legend)
+            figures |= {"ceiling": highest} if highest else {}
             if self.truth:
                 figures["truth"] = self._against_truth(table["role"] == 3, legend)
             figures |= validation_figures(self.folder / "map.tif", legend, self.config)
@@ -298,8 +310,8 @@ class _Job:
                 log_test_scores(self.folder / FOLDER, self._board, test.to_dict())
 
         truth = self.manifest.head["inputs"].get(str(self.truth))
-        ingredients = self._assess_ingredients(truth)
-        self.manifest.step("assess", ingredients, ["assessment.json", "confusion.csv"], work)
+        outputs = ["assessment.json", "confusion.csv"]
+        self.manifest.step("assess", self._assess_ingredients(truth), outputs, work, needs=self._needs[:1])
 
     def report(self) -> None:
         def work() -> None:

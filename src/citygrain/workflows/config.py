@@ -8,9 +8,9 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
@@ -119,14 +119,25 @@ class SegmentsConfig(_Section):
 
 
 class SamplesConfig(_Section):
-    """Patches: side in pixels, number of each class, and what splits them: blocks (side in metres) or polygons."""
+    """Patches: side in pixels, number of each class, and what splits them.
+
+    That is: blocks (side in metres, or "auto": from the variogram), polygons, or, of pixels, superpixels.
+    """
 
     window: int = Field(25, ge=1)
     per_class: int = Field(1000, ge=1)
-    split: Literal["blocks", "polygons"] = "blocks"
-    block: float = Field(1200.0, gt=0)
+    split: Literal["blocks", "polygons", "superpixels"] = "blocks"
+    block: float | Literal["auto"] = 1200.0
     balance: Literal["auto", "cap", "oversample"] = "auto"
     valid_share: float = Field(0.2, ge=0, le=0.5)
+
+    @field_validator("block", mode="plain")
+    @classmethod
+    def _side(cls, value: Any) -> float | str:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        if value != "auto" and not number:
+            raise ValueError('wanted a side in metres above 0, or "auto"')
+        return "auto" if value == "auto" else float(value)
 
 
 class ModelConfig(_Section):
@@ -174,16 +185,23 @@ class ComputeConfig(_Section):
 
 
 class AssessConfig(_Section):
-    """What else judges the map: labelled points of `citygrain design`, their design file, the field with the class."""
+    """What else judges the map.
+
+    Labelled points of `citygrain design`, their design file, the field with the class; a product and a second reference
+    that the map stands beside, each given as a reference is.
+    """
 
     points: str | None = None
     design: str | None = None
     field: str | None = None
+    product: ReferenceConfig | None = None
+    second_reference: ReferenceConfig | None = None
 
     @property
     def paths(self) -> list[Path]:
         """The files."""
-        return [Path(given) for given in (self.points, self.design) if given is not None]
+        files = [Path(given) for given in (self.points, self.design) if given is not None]
+        return [*files, *(Path(given.path) for given in (self.product, self.second_reference) if given is not None)]
 
 
 class RunConfig(_Section):
@@ -264,6 +282,9 @@ segments, samples, model, seed, tensorboard, projector, compute, assess; did you
         config = RunConfig.model_validate(content)
     except ValidationError as error:
         raise _first_mistake(error, name) from None
+    if config.samples.split == "superpixels" and config.units.kind != "pixels":
+        came = f"{name}: [samples] split = 'superpixels' with [units] kind = {config.units.kind!r}"
+        raise ConfigError(came, wanted="kind = 'pixels'", mend="or set split = 'blocks', which keeps them whole, too")
     paths = [_resolved(p, folder, variables or {}, name) for p in map(str, config.scene.paths)]
     place = "dates" if config.scene.dates else "path"
     scene = config.scene.model_copy(update={place: paths[0] if isinstance(config.scene.path, str) else paths})
@@ -271,7 +292,12 @@ segments, samples, model, seed, tensorboard, projector, compute, assess; did you
     reference = config.reference.model_copy(update={"path": reference_path})
     given = {key: getattr(config.assess, key) for key in ("points", "design")}
     files = {key: _resolved(path, folder, variables or {}, name) for key, path in given.items() if path is not None}
-    assess = config.assess.model_copy(update=files)
+    beside = {
+        key: value.model_copy(update={"path": _resolved(value.path, folder, variables or {}, name)})
+        for key in ("product", "second_reference")
+        if (value := getattr(config.assess, key)) is not None
+    }
+    assess = config.assess.model_copy(update=files | beside)
     return config.model_copy(update={"scene": scene, "reference": reference, "assess": assess})
 
 
@@ -307,6 +333,7 @@ def _known_keys(place: list[str]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for part in place:
         annotation = model.model_fields[part].annotation
+        annotation = next((kind for kind in get_args(annotation) if kind is not type(None)), annotation)
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

@@ -19,7 +19,7 @@ from citygrain.samples.polygons import polygon_ids
 from citygrain.samples.samples import Samples, join_samples
 from citygrain.samples.split import ROLES, assign_roles
 from citygrain.samples.vector import is_vector
-from citygrain.scene.codes import read_class_names
+from citygrain.scene.codes import read_class_names, read_codes
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import Units, strip_tiles
 
@@ -31,18 +31,21 @@ _LEAST_VALID = 50
 """Validation rows below which the best epoch would be chosen by chance."""
 
 
-def group_units(samples: Samples, units: Units, config: RunConfig) -> Samples:
-    """Return the samples with `group` = the polygon that most of each unit's labelled ground lies in.
+def group_units(samples: Samples, units: Units, config: RunConfig, segments: Path | None = None) -> Samples:
+    """Return the samples with `group` = what they are split by.
 
-    Samples that are split by blocks stay as they are.
+    That is the polygon that most of each unit's labelled ground lies in, or the superpixel (in `segments`) of each
+    pixel. Samples that are split by blocks stay as they are.
 
     Raises
     ------
     InputError
         If the reference is a raster, which has no polygons.
     """
-    if config.samples.split != "polygons":
+    if config.samples.split == "blocks":
         return samples
+    if config.samples.split == "superpixels" and segments is not None:
+        return replace(samples, group=read_codes(segments).values.ravel().astype(np.int64) - 1)
     c = config.reference
     if not is_vector(Path(c.path)):
         came = f"[samples] split = 'polygons' with {Path(c.path).name}, a raster"
@@ -98,10 +101,10 @@ def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str,
         For each unit: `role` (see `citygrain.samples.split.ROLES`), `block`, `y`, `purity`.
     """
     c, rng = config.samples, np.random.default_rng([config.seed, 0])
-    if c.split == "polygons":
+    if c.split != "blocks":
         role, block = assign_group_roles(samples, rng=rng, valid_share=c.valid_share)
     else:
-        role, block = assign_roles(samples, c.block, rng=rng, valid_share=c.valid_share)
+        role, block = assign_roles(samples, float(c.block), rng=rng, valid_share=c.valid_share)
     role = _worth_validating(role)
     course = config.model.recipe == "course"
     train = balance(

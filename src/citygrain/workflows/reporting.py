@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from citygrain.workflows.baselines import baseline_lines
 from citygrain.workflows.city_map import run_city_map
 from citygrain.workflows.finished_run import read_manifest
 from citygrain.workflows.manifest import Manifest
@@ -20,7 +21,7 @@ def report_again(folder: Path) -> None:
         If the folder is no run's.
     """
     config, inputs = read_manifest(folder)
-    known = {*config.scene.paths, Path(config.reference.path)}
+    known = {*config.scene.paths, Path(config.reference.path), *config.assess.paths}
     truth = [Path(path) for path in inputs if Path(path) not in known]
     run_city_map(config, folder, redo=("report",), truth=truth[0] if truth else None)
 
@@ -46,6 +47,7 @@ def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[st
     ground = f"unseen {figures['split_detail']['by']}"
     yield from _sampled(figures.get("validation_sample"))
     yield f"{ground}, {number} {unit}s: {_scores(figures[unit])}"
+    yield from baseline_lines(figures)
     if unit == "superpixel":
         yield f"{ground}, pixel by pixel: {_scores(figures['pixel'])}"
     if "lcz" in figures[unit]:

@@ -16,6 +16,8 @@ from citygrain.pixel_context import PixelContext
 from citygrain.samples.store import read_samples, read_table
 from citygrain.scene.codes import open_codes
 from citygrain.tessellation import Pixels
+from citygrain.workflows.autocorrelation import read_autocorrelation
+from citygrain.workflows.gap import read_gap
 from citygrain.workflows.parts import few_patches
 from citygrain.workflows.rasters import count_codes
 from citygrain.workflows.run_data import RunData
@@ -72,6 +74,8 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
         cell=units.stride if isinstance(units, GridPatches) else 1,
         step=view.step,
         whole=_whole(folder, view) if view.step > 1 else None,
+        spatial=read_autocorrelation(folder),
+        gap=read_gap(folder),
     )
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from citygrain.accuracy.assess import confusion_matrix
+from citygrain.accuracy.change import MEANING, judge_changes
 from citygrain.accuracy.comparing import PairedAssessment, compare_labels
 from citygrain.errors import InputError
 from citygrain.files import make_folder, write_text
@@ -22,7 +23,7 @@ from citygrain.report.display import pixel_metres
 from citygrain.report.figures import save_figure
 from citygrain.samples.reference import read_reference
 from citygrain.scene.codes import read_codes
-from citygrain.workflows.common_ground import Ground, common_legend, ground_of_files, ground_of_runs
+from citygrain.workflows.common_ground import Ground, Judged, common_legend, ground_of_files, ground_of_runs
 from citygrain.workflows.finished_run import FinishedRun, read_run
 from citygrain.workflows.parts import map_table, named_legend, recoded_map
 
@@ -64,7 +65,11 @@ def compare_runs(
     legend = common_legend(runs[0].city.legend, runs[1].city.legend, names)
     geobox = _same_grid(runs[0].city.geobox, runs[1].city.geobox, names)
     ground = ground_of_runs(*runs, legend, names, reference=reference)
-    about = {"paths": (first, second), "settings": _settings_that_differ(*map(_settings, runs))}
+    about = {
+        "paths": (first, second),
+        "settings": _settings_that_differ(*map(_settings, runs)),
+        "held": "held out in both runs",
+    }
     codes = runs[0].city.codes.values, runs[1].city.codes.values
     return _compare(names, codes, legend, geobox, ground, about=about, out=out, kind=kind, seed=seed)
 
@@ -118,7 +123,11 @@ def compare_files(
     if reference is not None:
         truth, _ = read_reference(reference, geobox, classes=classes, legend=named_legend(legend), field=field)
         ground = ground_of_files(codes, truth.values, geobox, pixel_metres(geobox) or (1.0, 1.0), block=block)
-    about: dict[str, Any] = {"paths": (first, second), "settings": []}
+    about: dict[str, Any] = {
+        "paths": (first, second),
+        "settings": [],
+        "held": "split unknown: both maps may have seen it",
+    }
     return _compare(names, codes, table.legend, geobox, ground, about=about, out=out, kind=kind, seed=seed)
 
 
@@ -170,13 +179,16 @@ def _compare(
         "second": sides[1],
         "grid": {"width": geobox.shape[1], "height": geobox.shape[0], "pixel": abs(float(geobox.resolution.x))},
         "classes": legend.to_list(),
-        "change": _change(codes, legend, geobox),
+        "change": _change(codes, legend, geobox) | {"meaning": MEANING},
         "units": list(paired),
+        "held": about["held"],
         "conclusions": [_conclusion(part, unit, names) for unit, part in paired.items()] or [_NO_REFERENCE],
         "notes": list(ground.notes) if ground else [],
         "settings": about["settings"],
         **{unit: part.to_dict() for unit, part in paired.items()},
     }
+    if ground is not None:
+        _judge(comparison["change"], ground.judged[0], legend, seed)
     make_folder(out)
     reference = ground.reference if ground else None
     record = ComparisonRecord(names, codes, legend, geobox, reference, paired, comparison)
@@ -223,6 +235,17 @@ def _change(codes: tuple[Codes, Codes], legend: Legend, geobox: GeoBox) -> dict[
             "matrix": np.round(matrix * hectares, 4).tolist(),
         },
     }
+
+
+def _judge(change: dict[str, Any], part: Judged, legend: Legend, seed: int) -> None:
+    """Add to each change which map the reference bears out there, where it labels any of it."""
+    rng = np.random.default_rng([seed, 1])
+    found = judge_changes(part.labels, part.reference, part.block, legend, rng=rng, weights=part.weights)
+    code = {c.name: c.code for c in legend}
+    for row in change["changes"]:
+        judged = found.get((code[row["from"]], code[row["to"]]))
+        row["judged"] = judged.to_dict() if judged else None
+    change["judged_unit"] = part.unit
 
 
 def _conclusion(paired: PairedAssessment, unit: str, names: tuple[str, str]) -> str:

@@ -13,6 +13,7 @@ from citygrain.accuracy.lcz import lcz_accuracies
 from citygrain.accuracy.purity import account_for_pixels
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
+from citygrain.workflows.baselines import baseline_caveats
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import NOUNS
 
@@ -74,6 +75,13 @@ def _split(table: Table, test: npt.NDArray[np.bool_], config: RunConfig) -> dict
             "test_polygons": number,
             "meaning": "whole polygons are trained on or tested; no test patch shares a pixel with a training patch; "
             "unused = unlabelled, or too near to a test polygon",
+        }
+    if config.samples.split == "superpixels":
+        return {
+            "by": "superpixels",
+            "test_superpixels": number,
+            "meaning": "all pixels of a superpixel are trained on or tested; the superpixel beside it may be trained "
+            "on, and resembles it: larger blocks would be stricter",
         }
     return {
         "by": "blocks",
@@ -148,7 +156,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
     """
     noun = NOUNS[config.units.kind]
     units, test = figures[noun], table["role"] == ROLES.index("test")
-    ground = "polygons" if config.samples.split == "polygons" else "blocks of this scene"
+    ground = "blocks of this scene" if config.samples.split == "blocks" else config.samples.split
     sentences = [
         f"The accuracy above is agreement with the reference, on {ground} that were never used for training. Where the "
         "reference is wrong, a right map counts as wrong, and the other way round; the reference's own error is not "
@@ -165,6 +173,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         _NO_SAMPLE,
         _of_areas(figures),
     ]
+    sentences[1:1] = baseline_caveats(figures)
     alone = _only_trained(figures, table)
     if alone:
         sentences.insert(1, f"Nothing is known about {alone}: all its polygons or blocks were needed for training.")
