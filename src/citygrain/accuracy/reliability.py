@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from citygrain.errors import InputError
 
-__all__ = ["ReliabilityBins", "reliability_bins"]
+__all__ = ["ReliabilityBins", "bin_numbers", "reliability_bins"]
 
 _TOLERANCE = 1e-5
 """In bins: a confidence of 0.7 that was stored in 32 bits still begins the bin that begins at 0.7."""
@@ -80,7 +80,7 @@ def reliability_bins(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int 
     sure, hit = sure[known], hit[known]
     if sure.size and not 0 <= sure.min() <= sure.max() <= 1 + 1e-6:
         raise InputError(f"confidence from {sure.min():g} to {sure.max():g}", wanted="0 to 1")
-    place = np.clip(np.floor(sure * bins + _TOLERANCE).astype(np.int64), 0, bins - 1)
+    place = bin_numbers(sure, bins)
     counts = np.bincount(place, minlength=bins)
     filled = np.where(counts, counts, np.nan)
     return ReliabilityBins(
@@ -89,3 +89,8 @@ def reliability_bins(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int 
         np.bincount(place, hit, bins) / filled,
         counts.astype(np.int64),
     )
+
+
+def bin_numbers(confidence: npt.NDArray[np.float64], bins: int) -> npt.NDArray[np.int64]:
+    """Return the bin, 0 to `bins` - 1, of each confidence from 0 to 1."""
+    return np.clip(np.floor(confidence * bins + _TOLERANCE).astype(np.int64), 0, bins - 1)

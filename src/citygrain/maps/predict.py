@@ -5,7 +5,7 @@ model judges them. A block needs nothing else, so blocks may be done by threads 
 any size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,8 @@ BLOCK = 1024
 """Side of a block in pixels: ten float32 bands of one take 42 MB."""
 
 Floats = npt.NDArray[np.float32]
+Marker = Callable[[npt.NDArray[np.int64], Floats], npt.NDArray[np.uint32]]
+"""Gives each of some units, (m,), with their probabilities (m, k), a number that goes onto the map beside its class."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,15 @@ class MapWindow:
         Probability of the class, 0 to 1; NaN = no data.
     probabilities : ndarray of float32, (k, height, width), or None
         Probability of every class in legend order, where it was asked for; NaN = no data.
+    marks : ndarray of uint32, (height, width), or None
+        What a marker gave each unit, where there is one; 0 = no data.
     """
 
     tile: Tile
     codes: npt.NDArray[np.uint8]
     confidence: Floats
     probabilities: Floats | None = None
+    marks: npt.NDArray[np.uint32] | None = None
 
 
 def predict_units(
@@ -147,6 +152,7 @@ def predict_windows(
     model: Classifier,
     *,
     probabilities: bool = False,
+    marker: Marker | None = None,
     engine: Engine = 1,
     block: int = BLOCK,
     progress: Progress | None = None,
@@ -166,6 +172,9 @@ def predict_windows(
         A fitted model.
     probabilities : bool
         Give the probability of every class too.
+    marker : callable, optional
+        Called with units and their probabilities, block by block in order: gives a number for each, such as a set of
+        classes as a bit mask.
     engine : int or distributed.Client
         Number of threads, or a client of a cluster. The map is the same.
     block : int
@@ -178,7 +187,7 @@ def predict_windows(
     ModelMismatchError
         If the features, their order or their units are not those of the model.
     """
-    job = _Job(features, tessellation, model)
+    job = _Job(features, tessellation, model, marker)
     judged = _judged(job, engine, block, progress)
     return (
         _by_window(job, judged, probabilities)
@@ -194,6 +203,7 @@ class _Job:
     features: xr.DataArray
     tessellation: Tessellation
     model: Classifier
+    marker: Marker | None = None
     rows: SceneRows = field(init=False)
 
     def __post_init__(self) -> None:
@@ -242,14 +252,17 @@ def _judge(model: Classifier, item: _Item) -> _Judged:
 
 def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Iterator[MapWindow]:
     """Yield the windows of a map of which each unit is one pixel: a block's answers are its window."""
-    for tile, _, shares in judged:
+    for tile, units, shares in judged:
         there = job.tessellation.parts(tile) >= 0
         codes, confidence = np.zeros(there.shape, np.uint8), np.full(there.shape, np.nan, np.float32)
         codes[there], confidence[there] = _best(shares, job.legend)
         every = np.full((len(job.legend), *there.shape), np.nan, np.float32) if probabilities else None
         if every is not None:
             every[:, there] = shares.T
-        yield MapWindow(tile, codes, confidence, every)
+        marks = None if job.marker is None else np.zeros(there.shape, np.uint32)
+        if job.marker is not None and marks is not None:
+            marks[there] = job.marker(units, shares)
+        yield MapWindow(tile, codes, confidence, every, marks)
 
 
 def _by_unit(job: _Job, judged: Iterator[_Judged], probabilities: bool, block: int) -> Iterator[MapWindow]:
@@ -257,15 +270,20 @@ def _by_unit(job: _Job, judged: Iterator[_Judged], probabilities: bool, block: i
     n, cut = len(job.tessellation), job.tessellation
     codes, confidence = np.empty(n, np.uint8), np.empty(n, np.float32)
     every = np.empty((len(job.legend) if probabilities else 0, n), np.float32)
+    marks = np.zeros(n, np.uint32)
     for _, units, shares in judged:
         codes[units], confidence[units] = _best(shares, job.legend)
         if probabilities:
             every[:, units] = shares.T
+        if job.marker is not None:
+            marks[units] = job.marker(units, shares)
     tables = [value_table(cut, values) for values in (codes, confidence, *every)]
+    marked = None if job.marker is None else value_table(cut, marks)
     height, width = cut.geobox.shape
     for tile in tile_grid((height, width), block):
         code, sure, *others = (cut.spread(table, tile) for table in tables)
-        yield MapWindow(tile, code, sure, np.stack(others) if probabilities else None)
+        mark = None if marked is None else cut.spread(marked, tile)
+        yield MapWindow(tile, code, sure, np.stack(others) if probabilities else None, mark)
 
 
 def _best(shares: Floats, legend: Legend) -> tuple[npt.NDArray[np.uint8], Floats]:
