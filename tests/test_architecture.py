@@ -12,9 +12,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    "errors", "files", "tempering", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows", "_zones",
-    "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "samples", "models",
-    "maps", "accuracy", "report", "workflows", "cli",
+    "errors", "files", "tempering", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows",
+    "_zones", "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "samples",
+    "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 

@@ -28,7 +28,9 @@ def test_the_class_that_leads_still_leads_and_rows_sum_to_one(logits, temperatur
 
 @given(arrays(np.float32, (5, 3), elements=st.floats(-5, 5, width=32)), st.floats(0.2, 5))
 def test_it_is_what_dividing_the_logits_gives(logits, temperature):
-    assert np.allclose(temper(softmax(logits).astype(np.float32), temperature), softmax(logits / temperature), atol=2e-5)
+    assert np.allclose(
+        temper(softmax(logits).astype(np.float32), temperature), softmax(logits / temperature), atol=2e-5
+    )
 
 
 def test_nearly_equal_classes_keep_their_leader():

@@ -44,7 +44,11 @@ def test_scaling_makes_the_error_small_and_leaves_the_map_as_it_is():
 
 @pytest.mark.parametrize(
     ("rows", "blocks", "reason"),
-    [(0, 1, "no validation rows"), (99, 5, "99 validation rows in 5 blocks"), (300, 1, "300 validation rows in 1 block")],
+    [
+        (0, 1, "no validation rows"),
+        (99, 5, "99 validation rows in 5 blocks"),
+        (300, 1, "300 validation rows in 1 block"),
+    ],
 )
 def test_with_too_few_rows_nothing_is_scaled_and_the_reason_is_said(rows, blocks, reason):
     said, columns, _ = drawn(max(rows, 1), sharpened=2.0)

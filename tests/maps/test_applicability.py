@@ -46,7 +46,9 @@ def test_a_case_worked_by_hand():
     known = learn_applicability(rows, np.array([0, 0, 1, 1]), [1, 0.5], rng=RNG(0))
     assert known.mean_distance == pytest.approx(5 / 3 * 0.7745967 * np.sqrt(1.25), rel=1e-5)
     assert known.threshold == pytest.approx(1.2, rel=1e-5)
-    assert known.dissimilarity(np.array([[4, 50], [1, 20], [1.5, 25]], np.float32)) == pytest.approx([0.6, 0, 0.3], abs=1e-5)
+    assert known.dissimilarity(np.array([[4, 50], [1, 20], [1.5, 25]], np.float32)) == pytest.approx(
+        [0.6, 0, 0.3], abs=1e-5
+    )
 
 
 def test_an_outlier_among_the_training_rows_does_not_make_everything_applicable():

@@ -134,7 +134,9 @@ def fit_sets(probabilities: Floats, columns: Integers, block: Integers, *, level
     rules = []
     for name in names:
         own = class_scores(p, name)[np.arange(len(y)), y]
-        threshold = block_quantile(own, group, level) if guarantee == "blocks" else jackknife_quantile(own, group, level)
+        threshold = (
+            block_quantile(own, group, level) if guarantee == "blocks" else jackknife_quantile(own, group, level)
+        )
         rules.append(SetRule(level, name, threshold, len(y), blocks, guarantee))
     return min(rules, key=lambda rule: float(rule.sets(p).sum(1).mean()))
 

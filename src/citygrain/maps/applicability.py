@@ -103,7 +103,9 @@ class Applicability:
                 np.asarray(arrays[name], np.float32) for name in ("center", "scale", "weights", "rows", "numbers")
             )
         except KeyError as error:
-            raise InputError(f"an area of applicability without {error.args[0]}", mend="train the model again") from None
+            raise InputError(
+                f"an area of applicability without {error.args[0]}", mend="train the model again"
+            ) from None
         fits = rows.ndim == 2 and center.shape == scale.shape == weights.shape == rows.shape[1:]
         if not fits or numbers.shape != (2,) or not np.isfinite(numbers).all() or numbers[0] <= 0:
             raise InputError("arrays of an area of applicability that do not fit each other", mend="train it again")
@@ -162,8 +164,9 @@ def learn_applicability(
     own = nearest / mean
     low, high = np.quantile(own, [0.25, 0.75])
     threshold = np.float32(min(high + 1.5 * (high - low), own.max()))
-    learned = [np.asarray(values, np.float32) for values in (center, scale, importance)]
-    return Applicability(*learned, placed, float(np.float32(mean)), float(threshold))  # as they will be kept
+    center, scale, importance = (np.asarray(values, np.float32) for values in (center, scale, importance))
+    mean = float(np.float32(mean))  # as it will be kept
+    return Applicability(center, scale, importance, placed, mean, float(threshold))
 
 
 def _distances(rows: Floats, group: npt.NDArray[np.integer]) -> tuple[float, npt.NDArray[np.float64]]:

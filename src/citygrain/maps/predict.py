@@ -25,8 +25,10 @@ BLOCK = 1024
 """Side of a block in pixels: ten float32 bands of one take 42 MB."""
 
 Floats = npt.NDArray[np.float32]
-Marker = Callable[[npt.NDArray[np.int64], Floats], npt.NDArray[np.uint32]]
-"""Gives each of some units, (m,), with their probabilities (m, k), a number that goes onto the map beside its class."""
+Marker = Callable[[Floats], npt.NDArray[np.uint32]]
+"""Gives units of these probabilities (m, k) a number each that goes onto the map beside the class."""
+Listener = Callable[[npt.NDArray[np.int64], Floats], None]
+"""Is told of units (m,) and their probabilities (m, k)."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def predict_windows(
     *,
     probabilities: bool = False,
     marker: Marker | None = None,
+    listener: Listener | None = None,
     engine: Engine = 1,
     block: int = BLOCK,
     progress: Progress | None = None,
@@ -173,8 +176,9 @@ def predict_windows(
     probabilities : bool
         Give the probability of every class too.
     marker : callable, optional
-        Called with units and their probabilities, block by block in order: gives a number for each, such as a set of
-        classes as a bit mask.
+        Gives a number for each unit from its probabilities, such as a set of classes as a bit mask.
+    listener : callable, optional
+        Told of units and their probabilities, block by block in order.
     engine : int or distributed.Client
         Number of threads, or a client of a cluster. The map is the same.
     block : int
@@ -189,6 +193,8 @@ def predict_windows(
     """
     job = _Job(features, tessellation, model, marker)
     judged = _judged(job, engine, block, progress)
+    if listener is not None:
+        judged = _heard(judged, listener)
     return (
         _by_window(job, judged, probabilities)
         if tessellation.by_window
@@ -234,6 +240,12 @@ def _judged(job: _Job, engine: Engine, block: int, progress: Progress | None) ->
         progress(total, total)
 
 
+def _heard(judged: Iterator[_Judged], listener: Listener) -> Iterator[_Judged]:
+    for answer in judged:
+        listener(answer[1], answer[2])
+        yield answer
+
+
 def _items(job: _Job, block: int, *, sent: bool) -> Iterator[_Item]:
     for tile, units in job.tessellation.blocks(block):
         rows = job.rows.subset(units)
@@ -252,7 +264,7 @@ def _judge(model: Classifier, item: _Item) -> _Judged:
 
 def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Iterator[MapWindow]:
     """Yield the windows of a map of which each unit is one pixel: a block's answers are its window."""
-    for tile, units, shares in judged:
+    for tile, _, shares in judged:
         there = job.tessellation.parts(tile) >= 0
         codes, confidence = np.zeros(there.shape, np.uint8), np.full(there.shape, np.nan, np.float32)
         codes[there], confidence[there] = _best(shares, job.legend)
@@ -261,7 +273,7 @@ def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Ite
             every[:, there] = shares.T
         marks = None if job.marker is None else np.zeros(there.shape, np.uint32)
         if job.marker is not None and marks is not None:
-            marks[there] = job.marker(units, shares)
+            marks[there] = job.marker(shares)
         yield MapWindow(tile, codes, confidence, every, marks)
 
 
@@ -276,7 +288,7 @@ def _by_unit(job: _Job, judged: Iterator[_Judged], probabilities: bool, block: i
         if probabilities:
             every[:, units] = shares.T
         if job.marker is not None:
-            marks[units] = job.marker(units, shares)
+            marks[units] = job.marker(shares)
     tables = [value_table(cut, values) for values in (codes, confidence, *every)]
     marked = None if job.marker is None else value_table(cut, marks)
     height, width = cut.geobox.shape

@@ -18,6 +18,7 @@ from citygrain.models.catalogue import ModelName
 __all__ = [
     "ComputeConfig",
     "FeaturesConfig",
+    "MapConfig",
     "ModelConfig",
     "ProjectorConfig",
     "ReferenceConfig",
@@ -128,6 +129,12 @@ class ModelConfig(_Section):
     bands: list[str] | None = None
 
 
+class MapConfig(_Section):
+    """What is written with the map: `sets`, which classes each pixel may be (how many is always written)."""
+
+    sets: bool = False
+
+
 class ProjectorConfig(_Section):
     """What TensorBoard's projector shows: bands of the small pictures (three), and how many points."""
 
@@ -163,6 +170,7 @@ class RunConfig(_Section):
     segments: SegmentsConfig = SegmentsConfig(n_segments=9000)
     samples: SamplesConfig = SamplesConfig()
     model: ModelConfig = ModelConfig()
+    map: MapConfig = MapConfig()
     seed: int = Field(0, ge=0)
     tensorboard: bool = True
     projector: ProjectorConfig = ProjectorConfig()
@@ -224,7 +232,7 @@ def parse_config(
     Traceback (most recent call last):
     ...
     citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
-segments, samples, model, seed, tensorboard, projector, compute; did you mean reference?
+segments, samples, model, map, seed, tensorboard, projector, compute; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from citygrain.files import make_folder
-from citygrain.maps.map_writer import MapWriter
-from citygrain.maps.predict import predict_windows
+from citygrain.maps.map_writer import MapWriter, SetFiles
+from citygrain.maps.predict import Listener, Marker, predict_windows
 from citygrain.models.classifier import Classifier
 from citygrain.scene.codes import open_codes
 from citygrain.scene.cog_writer import CogWriter
@@ -56,11 +56,23 @@ def copy_segments(labels: xr.DataArray, path: Path) -> None:
 
 
 def write_map(
-    path: Path, features: xr.DataArray, units: Units, model: Classifier, *, progress: Progress | None = None
+    path: Path,
+    features: xr.DataArray,
+    units: Units,
+    model: Classifier,
+    *,
+    marker: Marker | None = None,
+    sets: bool = False,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
 ) -> None:
-    """Map a scene with a model and write codes, styles and confidence; see `citygrain.maps.predict.predict_windows`."""
-    with MapWriter(path, units.geobox, model.card.legend) as target:
-        for window in predict_windows(features, units, model, progress=progress):
+    """Map a scene with a model and write codes, styles and confidence; see `citygrain.maps.predict.predict_windows`.
+
+    Where `marker` gives sets of classes, their size is written too, and with `sets` what is in them.
+    """
+    kept: SetFiles = "none" if marker is None else "all" if sets else "size"
+    with MapWriter(path, units.geobox, model.card.legend, sets=kept) as target:
+        for window in predict_windows(features, units, model, marker=marker, listener=listener, progress=progress):
             target.write(window)
 
 

@@ -12,6 +12,7 @@ from citygrain.accuracy.intervals import block_intervals, block_matrices
 from citygrain.accuracy.lcz import lcz_accuracies
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
+from citygrain.workflows.confidence import trust_caveats
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import NOUNS
 
@@ -138,8 +139,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         ),
         "It does not tell how the model would do in another city, season or year: for that, assess it there.",
         *(_of_superpixels(table, test) if noun == "superpixel" else []),
-        "The confidence is the model's own probability. It has not been calibrated: read it as a ranking of places to "
-        "check, not as a frequency.",
+        *trust_caveats(figures),
         "The class areas are counted on the map. They inherit the map's errors and are no unbiased area estimates.",
     ]
     alone = _only_trained(figures, table)
