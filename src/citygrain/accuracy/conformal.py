@@ -17,10 +17,19 @@ import numpy.typing as npt
 from citygrain.accuracy.calibration import known_rows, too_few
 from citygrain.errors import InputError
 
-__all__ = ["LEVEL", "MOST_CLASSES", "SetRule", "block_quantile", "fit_sets", "pooled_quantile", "set_figures"]
+__all__ = [
+    "LEVELS",
+    "MOST_CLASSES",
+    "SetRule",
+    "block_quantile",
+    "fit_sets",
+    "informative_level",
+    "pooled_quantile",
+    "set_figures",
+]
 
-LEVEL = 0.9
-"""Share of the sets that are to hold the right class."""
+LEVELS = (0.9, 0.95, 0.99)
+"""Shares of the sets that are to hold the right class, for which rules are fitted."""
 MOST_CLASSES = 32
 """Classes that a bit mask of 32 bits has room for."""
 
@@ -93,7 +102,7 @@ class SetRule:
         return asdict(self)
 
 
-def fit_sets(probabilities: Floats, columns: Integers, block: Integers, *, level: float = LEVEL) -> SetRule | None:
+def fit_sets(probabilities: Floats, columns: Integers, block: Integers, *, level: float = LEVELS[0]) -> SetRule | None:
     """Fit the rule on validation rows, with the score that gives the smaller sets there.
 
     Parameters
@@ -139,6 +148,21 @@ def fit_sets(probabilities: Floats, columns: Integers, block: Integers, *, level
         )
         rules.append(SetRule(level, name, threshold, len(y), blocks, guarantee))
     return min(rules, key=lambda rule: float(rule.sets(p).sum(1).mean()))
+
+
+def informative_level(probabilities: Floats, columns: Integers) -> float:
+    """Return the smallest of `LEVELS` that the likeliest class alone does not reach on validation rows.
+
+    Where a map is right in 95 % anyway, sets that are to be right in 90 % have one class each and tell nothing.
+
+    Examples
+    --------
+    >>> informative_level(np.array([[0.9, 0.1]] * 100), np.repeat([0, 1], [92, 8]))
+    0.95
+    """
+    there = np.asarray(columns) >= 0
+    share = float((np.asarray(probabilities)[there].argmax(1) == np.asarray(columns)[there]).mean())
+    return next((level for level in LEVELS if level > share), LEVELS[-1])
 
 
 def class_scores(probabilities: Floats, score: Score) -> npt.NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Does a confidence of 80 % mean that 80 % are right? Bins of confidence and the share that is right in each."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,25 @@ class ReliabilityBins:
             return float("nan")
         gaps = np.abs(self.accuracy[filled] - self.confidence[filled])
         return float(np.average(gaps, weights=self.counts[filled]))
+
+    def to_dict(self) -> dict[str, list[float | None]]:
+        """Return plain values for JSON: mean confidence, share that is right and units of each bin."""
+        known = {"confidence": self.confidence, "accuracy": self.accuracy}
+        shown = {name: [None if np.isnan(v) else float(v) for v in values] for name, values in known.items()}
+        return {**shown, "units": self.counts.tolist()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Sequence[float | None]]) -> "ReliabilityBins":
+        """Read back what `to_dict` gave.
+
+        Examples
+        --------
+        >>> bins = reliability_bins([0.6, 0.9], [True, False])
+        >>> ReliabilityBins.from_dict(bins.to_dict()).ece == bins.ece
+        True
+        """
+        confidence, accuracy, counts = (np.array(values[n], np.float64) for n in ("confidence", "accuracy", "units"))
+        return cls(np.linspace(0, 1, len(counts) + 1), confidence, accuracy, counts.astype(np.int64))
 
 
 def reliability_bins(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int = 10) -> ReliabilityBins:

@@ -179,6 +179,10 @@ class _Job:
         several = {"devices": self.devices.world} if self.devices.world > 1 else {}  # other draws, other rounding
         return {"samples": self._sample_ingredients, "model": self.config.model.model_dump(), **several}
 
+    @property
+    def _map_ingredients(self) -> dict[str, Any]:
+        return {"train": self._train_ingredients, "map": self.config.map.model_dump()}
+
     @cached_property
     def data(self) -> RunData:
         """The rasters."""
@@ -274,7 +278,7 @@ class _Job:
         return model.fit(train, valid), board, train, valid
 
     def map(self) -> None:
-        marked = set_rule(read_card(self.folder / "model"))
+        marked = set_rule(read_card(self.folder / "model"), self.config.map.level)
 
         def work() -> None:
             model, units = load_model(self.folder / "model"), self.data.units
@@ -297,8 +301,7 @@ class _Job:
 
         outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif", "judged.h5"]
         outputs += [SET_SIZE, *([SETS] if self.config.map.sets else [])] if marked else []
-        ingredients = {"train": self._train_ingredients, "map": self.config.map.model_dump()}
-        self.manifest.step("map", ingredients, outputs, work, needs=self._needs[:1])
+        self.manifest.step("map", self._map_ingredients, outputs, work, needs=self._needs[:1])
 
     def assess(self) -> None:
         def work() -> None:
@@ -308,7 +311,7 @@ class _Job:
             mapped = map_values(open_codes(self.folder / "map.tif"), self.data.units)
             judged = read_table(self.folder / "judged.h5")
             figures = verdict(table, mapped, legend, self.config)
-            figures |= trust_figures(table, judged, card, mapped, seed=self.config.seed)
+            figures |= trust_figures(table, judged, card, mapped, self.config)
             if self.truth:
                 figures["truth"] = self._against_truth(table["role"] == 3, legend)
             write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
@@ -318,7 +321,7 @@ class _Job:
                 log_test_scores(self.folder / FOLDER, self._board, test.to_dict())
 
         truth = self.manifest.head["inputs"].get(str(self.truth))
-        ingredients = {"map": self._train_ingredients, "truth": truth}
+        ingredients = {"map": self._map_ingredients, "truth": truth}
         self.manifest.step("assess", ingredients, ["assessment.json", "confusion.csv"], work)
 
     def report(self) -> None:
@@ -327,7 +330,7 @@ class _Job:
 
             write_report(self.folder / "report.html", make_record(self.folder, self.data, self.manifest.listed()))
 
-        ingredients = {"map": self._train_ingredients, "truth": self.manifest.head["inputs"].get(str(self.truth))}
+        ingredients = {"map": self._map_ingredients, "truth": self.manifest.head["inputs"].get(str(self.truth))}
         self.manifest.step("report", ingredients, ["report.html"], work, needs=self._needs)
 
     @property

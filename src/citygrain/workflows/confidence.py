@@ -8,19 +8,20 @@ import numpy.typing as npt
 
 from citygrain.accuracy.calibration import calibration_scores, class_reliability
 from citygrain.accuracy.conformal import set_figures
-from citygrain.accuracy.reliability import ReliabilityBins, reliability_bins
+from citygrain.accuracy.reliability import reliability_bins
 from citygrain.models.card import ModelCard
 from citygrain.tempering import temper
-from citygrain.workflows.trust import set_rule
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.trust import set_rule, set_rules
 
-__all__ = ["bins_of", "trust_caveats", "trust_figures"]
+__all__ = ["trust_caveats", "trust_figures"]
 
 Table = Mapping[str, npt.NDArray[Any]]
 _NOT_FITTED = "the model was not calibrated"
 
 
 def trust_figures(
-    table: Table, judged: Table, card: ModelCard, mapped: npt.NDArray[np.uint8], *, seed: int
+    table: Table, judged: Table, card: ModelCard, mapped: npt.NDArray[np.uint8], config: RunConfig
 ) -> dict[str, Any]:
     """Judge confidence, sets and applicability on units of test ground.
 
@@ -34,8 +35,8 @@ def trust_figures(
         Of the model; its `trust` says what was fitted.
     mapped : ndarray of uint8, (n,)
         Class of each unit on the map.
-    seed : int
-        Source of the bootstrap.
+    config : RunConfig
+        The run.
 
     Returns
     -------
@@ -47,8 +48,8 @@ def trust_figures(
     unit, p = unit[there], p[there]
     columns, block = card.legend.columns(table["y"][unit]), table["block"][unit]
     return {
-        "confidence": _of_confidence(p, columns, block, card, seed),
-        "sets": _of_sets(p, columns, block, card, seed),
+        "confidence": _of_confidence(p, columns, block, card, config.seed),
+        "sets": _of_sets(p, columns, block, card, config),
         "applicability": _of_ground(table, judged, card, mapped),
     }
 
@@ -73,38 +74,30 @@ def _of_confidence(
     }
 
 
-def _bins(p: npt.NDArray[np.float32], columns: npt.NDArray[np.int64]) -> dict[str, list[float | None]]:
-    found = reliability_bins(p.max(1), p.argmax(1) == columns) if len(p) else reliability_bins([], [])
-    known = {"confidence": found.confidence, "accuracy": found.accuracy}
-    shown = {name: [None if np.isnan(v) else float(v) for v in values] for name, values in known.items()}
-    return {**shown, "units": found.counts.tolist()}
-
-
-def bins_of(kept: Mapping[str, list[float | None]]) -> ReliabilityBins:
-    """Return the bins that ``assessment.json`` holds."""
-    confidence, accuracy = (np.array(kept[name], np.float64) for name in ("confidence", "accuracy"))
-    return ReliabilityBins(
-        np.linspace(0, 1, len(confidence) + 1),
-        confidence,
-        accuracy,
-        np.array(kept["units"], np.float64).astype(np.int64),
-    )
+def _bins(p: npt.NDArray[np.float32], columns: npt.NDArray[np.int64]) -> dict[str, Any]:
+    return reliability_bins(p.max(1), p.argmax(1) == columns).to_dict() if len(p) else {}
 
 
 def _of_sets(
-    p: npt.NDArray[np.float32], columns: npt.NDArray[np.int64], block: npt.NDArray[np.int64], card: ModelCard, seed: int
+    p: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int64],
+    block: npt.NDArray[np.int64],
+    card: ModelCard,
+    config: RunConfig,
 ) -> dict[str, Any]:
-    rule = set_rule(card)
-    if rule is None:
+    shown = set_rule(card, config.map.level)
+    if shown is None:
         return {"reason": card.trust.get("sets", {}).get("reason", _NOT_FITTED)}
-    sets = rule.sets(p)
-    figures = set_figures(sets, columns, block, rng=np.random.default_rng([seed, 7]))
-    per_class = {}
+    levels = []
+    for rule in set_rules(card):
+        figures = set_figures(rule.sets(p), columns, block, rng=np.random.default_rng([config.seed, 7]))
+        levels.append({**rule.to_dict(), "on_test": figures})
+    sets, per_class = shown.sets(p), {}
     for column, name in enumerate(card.legend.names):
         rows = columns == column
         share = float(sets[rows, column].mean()) if rows.any() else None
         per_class[name] = {"units": int(rows.sum()), "coverage": share}
-    return {"rule": rule.to_dict(), **figures, "per_class": per_class}
+    return {"level": shown.level, "levels": levels, "per_class": per_class}
 
 
 def _of_ground(table: Table, judged: Table, card: ModelCard, mapped: npt.NDArray[np.uint8]) -> dict[str, Any]:

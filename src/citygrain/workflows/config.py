@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from citygrain.accuracy.conformal import LEVELS
 from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
 
@@ -130,9 +131,20 @@ class ModelConfig(_Section):
 
 
 class MapConfig(_Section):
-    """What is written with the map: `sets`, which classes each pixel may be (how many is always written)."""
+    """What is written with the map: `sets`, which classes each pixel may be (how many is always written).
+
+    `level` is the share of the sets that are to hold the right class, 0.9, 0.95 or 0.99; if it is not given, the
+    smallest that the map alone does not reach.
+    """
 
     sets: bool = False
+    level: float | None = None
+
+    @model_validator(mode="after")
+    def _known_level(self) -> "MapConfig":
+        if self.level is not None and self.level not in LEVELS:
+            raise ValueError(f"wanted a level of {', '.join(map(str, LEVELS))}")
+        return self
 
 
 class ProjectorConfig(_Section):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.grid_patches import GridPatches
+from citygrain.maps.map_writer import SET_SIZE
 from citygrain.models.card import read_card
 from citygrain.samples.store import read_samples, read_table
 from citygrain.scene.codes import open_codes
@@ -71,6 +72,7 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
         cell=units.stride if isinstance(units, GridPatches) else 1,
         step=view.step,
         whole=_whole(folder, view) if view.step > 1 else None,
+        set_size=view.of_raster(open_codes(sizes)) if (sizes := folder / SET_SIZE).exists() else None,
     )
 
 

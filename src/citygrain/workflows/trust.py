@@ -15,7 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.accuracy.calibration import fit_temperature
-from citygrain.accuracy.conformal import MOST_CLASSES, SetRule, fit_sets
+from citygrain.accuracy.conformal import LEVELS, MOST_CLASSES, SetRule, fit_sets, informative_level
 from citygrain.errors import InputError
 from citygrain.maps.applicability import MOST_ROWS, Applicability, learn_applicability
 from citygrain.maps.predict import BLOCK
@@ -27,7 +27,7 @@ from citygrain.tempering import temper
 from citygrain.tiles import tile_grid
 from citygrain.workflows.units import Units
 
-__all__ = ["TestLog", "known_ground", "learn_trust", "look_at_ground", "set_rule", "units_to_log"]
+__all__ = ["TestLog", "known_ground", "learn_trust", "look_at_ground", "set_rule", "set_rules", "units_to_log"]
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +83,13 @@ def _of_validation(model: Classifier, valid: Samples | None, rng: np.random.Gene
     temperature = fit_temperature(probabilities, columns, block)
     if temperature.reason:
         log.info("the confidence is not calibrated, and there are no sets of classes: %s", temperature.reason)
-    rule = fit_sets(temper(probabilities, temperature.value), columns, block) if k <= MOST_CLASSES else None
-    reason = temperature.reason or f"{k} classes, more than {MOST_CLASSES}"
-    return {"temperature": asdict(temperature), "sets": {"reason": reason} if rule is None else rule.to_dict()}
+    reason = temperature.reason or (f"{k} classes, more than {MOST_CLASSES}" if k > MOST_CLASSES else "")
+    if reason:
+        return {"temperature": asdict(temperature), "sets": {"reason": reason}}
+    tempered = temper(probabilities, temperature.value)
+    rules = [fit_sets(tempered, columns, block, level=level) for level in LEVELS]
+    kept = [rule.to_dict() for rule in rules if rule is not None]
+    return {"temperature": asdict(temperature), "sets": {"level": informative_level(tempered, columns), "rules": kept}}
 
 
 def _of_training(model: Classifier, train: Samples, rng: np.random.Generator) -> Applicability | str:
@@ -102,8 +106,8 @@ def _of_training(model: Classifier, train: Samples, rng: np.random.Generator) ->
         return error.came
 
 
-def set_rule(card: ModelCard) -> SetRule | None:
-    """Return how a model's sets of classes are made; None where nothing was fitted.
+def set_rules(card: ModelCard) -> list[SetRule]:
+    """Return how a model's sets of classes are made, for each level; none where nothing was fitted.
 
     Raises
     ------
@@ -111,15 +115,32 @@ def set_rule(card: ModelCard) -> SetRule | None:
         If the card is damaged.
     """
     kept = card.trust.get("sets", {})
-    if not kept or "reason" in kept:
-        return None
     try:
-        rule = SetRule(**kept)
-        if not (np.isfinite(rule.threshold) and rule.score in ("lac", "aps")):
+        rules = [SetRule(**rule) for rule in kept.get("rules", [])]
+        if not all(np.isfinite(rule.threshold) and rule.score in ("lac", "aps") for rule in rules):
             raise ValueError
     except (TypeError, ValueError):
         raise InputError("a model card with a broken rule for sets", mend="train the model again") from None
-    return rule
+    return rules
+
+
+def set_rule(card: ModelCard, level: float | None = None) -> SetRule | None:
+    """Return how sets of classes are made that hold the right one in `level` of the cases; None without a rule.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Of the model.
+    level : float, optional
+        One of `citygrain.accuracy.conformal.LEVELS`; the smallest that tells something, if not given.
+
+    Raises
+    ------
+    InputError
+        If the card is damaged.
+    """
+    wanted = card.trust.get("sets", {}).get("level") if level is None else level
+    return next((rule for rule in set_rules(card) if rule.level == wanted), None)
 
 
 @dataclass
