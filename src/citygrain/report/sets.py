@@ -30,7 +30,8 @@ def figure_set_sizes(sizes: npt.NDArray[np.uint8], geobox: GeoBox | None = None)
     """
     counts = np.bincount(sizes.ravel(), minlength=2)
     largest = min(int(np.flatnonzero(counts).max(initial=1)), _MOST)
-    shades = [PALE, *(to_hex(colormaps[SEQUENTIAL](x)) for x in np.linspace(0.95, 0.05, _MOST - 1)[: largest - 1])]
+    ramp = colormaps[SEQUENTIAL](np.linspace(0.85, 0.05, max(largest - 1, 2)))[: largest - 1]
+    shades = [PALE, *(to_hex(color) for color in ramp)]
     total, entries = counts[1:].sum(), []
     for size, color in enumerate(shades, start=1):
         here = counts[size:].sum() if size == _MOST else counts[size]
