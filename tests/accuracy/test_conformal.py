@@ -1,6 +1,7 @@
 """Conformal sets: the coverage that is promised, where plain sets break it, and the quantile of another library."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from citygrain.accuracy.conformal import (
     SetRule,
     block_quantile,
     class_scores,
+    fit_rules,
     fit_sets,
     jackknife_quantile,
     pooled_quantile,
@@ -120,6 +122,15 @@ def test_the_rule_says_what_it_can_promise():
     assert fit_sets(p[:80], y[:80], np.arange(80) % 8) is None
     assert fit_sets(p, y, np.zeros(600, int)) is None
     assert SetRule(**json.loads(json.dumps(many.to_dict()))) == many
+
+
+@given(st.integers(2, 40), st.integers(0, 100))
+def test_a_higher_level_never_has_smaller_sets(blocks, seed):
+    p, y = exchangeable(400, RNG(seed))
+    rules = fit_rules(p, y, np.arange(400) % blocks)
+    sets = [rule.sets(p) for rule in rules]
+    assert len({rule.score for rule in rules}) == 1
+    assert all((small <= large).all() for small, large in pairwise(sets))
 
 
 def test_the_score_with_the_smaller_sets_is_chosen():

@@ -8,6 +8,7 @@ comes out when any one block is left out is taken, which is a precaution and no 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -134,20 +135,42 @@ def fit_sets(probabilities: Floats, columns: Integers, block: Integers, *, level
     Dunn, R., Wasserman, L. & Ramdas, A. (2022). Distribution-free prediction sets for two-layer hierarchical models.
     doi:10.1080/01621459.2022.2060112
     """
+    rules = fit_rules(probabilities, columns, block, (level,))
+    return rules[0] if rules else None
+
+
+def fit_rules(
+    probabilities: Floats, columns: Integers, block: Integers, levels: Sequence[float] = LEVELS
+) -> list[SetRule]:
+    """Fit a rule for each of several levels, all with one score, so that each set lies within that of a higher level.
+
+    Parameters
+    ----------
+    probabilities, columns, block
+        As for `fit_sets`.
+    levels : sequence of float
+        Shares of the sets that are to hold the right class, increasing.
+
+    Returns
+    -------
+    list of SetRule
+        Empty where there are too few rows or blocks.
+    """
     p, y, group = known_rows(probabilities, columns, block)
     blocks = int(np.unique(group).size)
     if too_few(len(y), blocks):
-        return None
-    guarantee: Literal["blocks", "none"] = "blocks" if level <= blocks / (blocks + 1) else "none"
+        return []
     names: tuple[Score, Score] = ("lac", "aps")
-    rules = []
+    fitted = []
     for name in names:
-        own = class_scores(p, name)[np.arange(len(y)), y]
-        threshold = (
-            block_quantile(own, group, level) if guarantee == "blocks" else jackknife_quantile(own, group, level)
-        )
-        rules.append(SetRule(level, name, threshold, len(y), blocks, guarantee))
-    return min(rules, key=lambda rule: float(rule.sets(p).sum(1).mean()))
+        own, threshold, rules = class_scores(p, name)[np.arange(len(y)), y], 0.0, []
+        for level in levels:
+            promised = level <= blocks / (blocks + 1)
+            found = (block_quantile if promised else jackknife_quantile)(own, group, level)
+            threshold = max(threshold, found)
+            rules.append(SetRule(level, name, threshold, len(y), blocks, "blocks" if promised else "none"))
+        fitted.append(rules)
+    return min(fitted, key=lambda rules: sum(float(rule.sets(p).sum(1).mean()) for rule in rules))
 
 
 def informative_level(probabilities: Floats, columns: Integers) -> float:

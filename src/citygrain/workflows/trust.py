@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from citygrain.accuracy.calibration import fit_temperature
-from citygrain.accuracy.conformal import LEVELS, MOST_CLASSES, SetRule, fit_sets, informative_level
+from citygrain.accuracy.calibration import fit_temperature, too_few
+from citygrain.accuracy.conformal import MOST_CLASSES, SetRule, fit_rules, informative_level
 from citygrain.errors import InputError
 from citygrain.maps.applicability import MOST_ROWS, Applicability, learn_applicability
 from citygrain.maps.predict import BLOCK
@@ -82,13 +82,14 @@ def _of_validation(model: Classifier, valid: Samples | None, rng: np.random.Gene
         columns, block = valid.legend.columns(valid.y[chosen]), valid.group[chosen]
     temperature = fit_temperature(probabilities, columns, block)
     if temperature.reason:
-        log.info("the confidence is not calibrated, and there are no sets of classes: %s", temperature.reason)
-    reason = temperature.reason or (f"{k} classes, more than {MOST_CLASSES}" if k > MOST_CLASSES else "")
+        log.info("the confidence is not calibrated: %s", temperature.reason)
+    reason = too_few(temperature.rows, temperature.blocks) or (
+        f"{k} classes, more than {MOST_CLASSES}" if k > MOST_CLASSES else ""
+    )
     if reason:
         return {"temperature": asdict(temperature), "sets": {"reason": reason}}
     tempered = temper(probabilities, temperature.value)
-    rules = [fit_sets(tempered, columns, block, level=level) for level in LEVELS]
-    kept = [rule.to_dict() for rule in rules if rule is not None]
+    kept = [rule.to_dict() for rule in fit_rules(tempered, columns, block)]
     return {"temperature": asdict(temperature), "sets": {"level": informative_level(tempered, columns), "rules": kept}}
 
 
