@@ -12,8 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    "errors", "files", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows", "_zones",
-    "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "pixel_context",
+    "errors", "files", "tempering", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows",
+    "_zones", "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "pixel_context",
     "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
@@ -33,7 +33,7 @@ KNOWN_IN = {
     "tensorboard": ("models/",),
     "pooch": ("models/download.py",),
     "safetensors": ("models/",),
-    "sklearn": ("models/forest.py",),
+    "sklearn": ("models/forest.py", "maps/applicability.py"),
     "skops": ("models/forest.py",),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),

@@ -2,6 +2,10 @@ from citygrain.accuracy.area import estimate_areas as estimate_areas
 from citygrain.accuracy.area import stratified_areas as stratified_areas
 from citygrain.accuracy.assess import Assessment as Assessment
 from citygrain.accuracy.assess import assess as assess
+from citygrain.accuracy.calibration import calibration_scores as calibration_scores
+from citygrain.accuracy.calibration import fit_temperature as fit_temperature
+from citygrain.accuracy.conformal import SetRule as SetRule
+from citygrain.accuracy.conformal import fit_sets as fit_sets
 from citygrain.accuracy.lcz import lcz_accuracies as lcz_accuracies
 from citygrain.errors import CitygrainError as CitygrainError
 from citygrain.errors import ConfigError as ConfigError
@@ -19,6 +23,8 @@ from citygrain.legend import URBAN as URBAN
 from citygrain.legend import WORLDCOVER as WORLDCOVER
 from citygrain.legend import LandClass as LandClass
 from citygrain.legend import Legend as Legend
+from citygrain.maps.applicability import Applicability as Applicability
+from citygrain.maps.applicability import learn_applicability as learn_applicability
 from citygrain.maps.predict import predict_map as predict_map
 from citygrain.maps.smooth import lcz_filter as lcz_filter
 from citygrain.maps.thematic_map import ThematicMap as ThematicMap

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from citygrain.accuracy.reliability import reliability_bins
-from citygrain.report.figures import encode_figure, figure_reliability
+from citygrain.report.figures import encode_figure, figure_calibration, figure_reliability
 
 
 def test_bars_are_the_bins():
@@ -22,3 +22,17 @@ def test_bars_are_the_bins():
 
 def test_no_units_are_drawn_too():
     assert encode_figure(figure_reliability(reliability_bins([], [])))
+
+
+def test_before_and_after_share_their_axes_and_say_their_errors():
+    before, after = (
+        reliability_bins([0.9] * 10, [True] * 6 + [False] * 4),
+        reliability_bins([0.6] * 10, [True] * 6 + [False] * 4),
+    )
+    figure = figure_calibration(before, after, unit="cell")
+    assert [axes.get_title("left") for axes in figure.axes[:2]] == [
+        "Before: expected calibration error 30.0 %",
+        "After: expected calibration error 0.0 %",
+    ]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[2].get_ylabel() == "cells"

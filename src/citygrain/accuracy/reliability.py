@@ -1,5 +1,6 @@
 """Does a confidence of 80 % mean that 80 % are right? Bins of confidence and the share that is right in each."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 
 from citygrain.errors import InputError
 
-__all__ = ["ReliabilityBins", "reliability_bins"]
+__all__ = ["ReliabilityBins", "bin_numbers", "reliability_bins"]
 
 _TOLERANCE = 1e-5
 """In bins: a confidence of 0.7 that was stored in 32 bits still begins the bin that begins at 0.7."""
@@ -40,6 +41,25 @@ class ReliabilityBins:
             return float("nan")
         gaps = np.abs(self.accuracy[filled] - self.confidence[filled])
         return float(np.average(gaps, weights=self.counts[filled]))
+
+    def to_dict(self) -> dict[str, list[float | None]]:
+        """Return plain values for JSON: mean confidence, share that is right and units of each bin."""
+        known = {"confidence": self.confidence, "accuracy": self.accuracy}
+        shown = {name: [None if np.isnan(v) else float(v) for v in values] for name, values in known.items()}
+        return {**shown, "units": self.counts.tolist()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Sequence[float | None]]) -> "ReliabilityBins":
+        """Read back what `to_dict` gave.
+
+        Examples
+        --------
+        >>> bins = reliability_bins([0.6, 0.9], [True, False])
+        >>> ReliabilityBins.from_dict(bins.to_dict()).ece == bins.ece
+        True
+        """
+        confidence, accuracy, counts = (np.array(values[n], np.float64) for n in ("confidence", "accuracy", "units"))
+        return cls(np.linspace(0, 1, len(counts) + 1), confidence, accuracy, counts.astype(np.int64))
 
 
 def reliability_bins(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int = 10) -> ReliabilityBins:
@@ -80,7 +100,7 @@ def reliability_bins(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int 
     sure, hit = sure[known], hit[known]
     if sure.size and not 0 <= sure.min() <= sure.max() <= 1 + 1e-6:
         raise InputError(f"confidence from {sure.min():g} to {sure.max():g}", wanted="0 to 1")
-    place = np.clip(np.floor(sure * bins + _TOLERANCE).astype(np.int64), 0, bins - 1)
+    place = bin_numbers(sure, bins)
     counts = np.bincount(place, minlength=bins)
     filled = np.where(counts, counts, np.nan)
     return ReliabilityBins(
@@ -89,3 +109,8 @@ def reliability_bins(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int 
         np.bincount(place, hit, bins) / filled,
         counts.astype(np.int64),
     )
+
+
+def bin_numbers(confidence: npt.NDArray[np.float64], bins: int) -> npt.NDArray[np.int64]:
+    """Return the bin, 0 to `bins` - 1, of each confidence from 0 to 1."""
+    return np.clip(np.floor(confidence * bins + _TOLERANCE).astype(np.int64), 0, bins - 1)

@@ -146,6 +146,7 @@ def assess(
         if any(thing is not None for thing in (mapped, reference, samples)) or model not in (None, "forest"):
             raise ConfigError("--gap with a map or another model", wanted="assess --gap RUN [--model forest]")
         _assess_gap(gap, model, folds, repeats, as_json)
+        return
     others = [thing is not None for thing in (reference, model, samples)]
     if points_table is not None and mapped is None and points is None and not any(others):
         fields = map_field, reference_field, group_field
@@ -194,7 +195,11 @@ def assess(
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
         return
-    console.print(result.to_csv(), end="", markup=False)
+    _print_assessment(figures, result.to_csv(), by_group=by_group)
+
+
+def _print_assessment(figures: dict[str, Any], matrix: str, *, by_group: bool) -> None:
+    console.print(matrix, end="", markup=False)
     for name, scores in figures["per_class"].items():
         if not scores["map_count"] + scores["reference_count"]:
             continue

@@ -46,6 +46,12 @@ def map_command(
     ] = None,
     stride: Annotated[int | None, typer.Option(min=1, help="Side of a cell in pixels, instead of --grid.")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write those of every class.")] = False,
+    sets: Annotated[
+        bool, typer.Option("--sets", help="Write which classes each pixel may be: sets.tif, of superpixels.")
+    ] = False,
+    applicability: Annotated[
+        bool, typer.Option("--applicability", help="Write where the scene is unlike the training, of superpixels.")
+    ] = False,
     no_filter: Annotated[bool, typer.Option("--no-filter", help="Do not filter Local Climate Zones.")] = False,
     level: Annotated[
         Literal["toa", "boa"] | None,
@@ -83,6 +89,7 @@ def map_command(
             raise ConfigError("--segments with a model of cells", wanted="a model of superpixels")
         if memory is not None:
             raise ConfigError("--memory with a model of cells, which holds the scene", wanted="a model of superpixels")
+        _refuse_for_cells({"--sets": sets, "--applicability": applicability})
         if grid is not None and stride is not None:
             raise ConfigError("both --grid and --stride", wanted="one of them")
         side = grid if stride is None else stride * abs(float(read[0].odc.geobox.resolution.x))
@@ -98,10 +105,26 @@ def map_command(
         if strange:
             raise ConfigError(f"{', '.join(strange)} with a model of superpixels", wanted="a model of cells")
         with show_progress("superpixels") as progress:
-            areas = map_scene(read[0], classifier, out, segments=segments, memory=fits.for_pixels, progress=progress)
+            areas = map_scene(
+                read[0], Path(model), out, segments=segments, sets=sets, applicability=applicability,
+                memory=fits.for_pixels, progress=progress,
+            )  # fmt: skip
     if as_json:
         record = out / "map.json"
-        typer.echo(record.read_text(encoding="utf-8") if cells else json.dumps({"areas_ha": areas}, indent=1))
+        typer.echo(
+            record.read_text(encoding="utf-8") if cells else json.dumps({"areas_ha": areas, **_outside(out)}, indent=1)
+        )
         return
     there = ", ".join(f"{name} {size:,.0f} ha" for name, size in areas.items() if size)
     console.print(f"{out / 'map.tif'}: {there}", markup=False)
+
+
+def _refuse_for_cells(asked: dict[str, bool]) -> None:
+    strange = [name for name, given in asked.items() if given]
+    if strange:
+        raise ConfigError(f"{', '.join(strange)} with a model of cells", wanted="a model of superpixels")
+
+
+def _outside(out: Path) -> dict[str, float]:
+    path = out / "applicability.json"
+    return {"share_outside": json.loads(path.read_text(encoding="utf-8"))["share_outside"]} if path.exists() else {}

@@ -1,9 +1,10 @@
 """Write a map window by window: the files of `ThematicMap.write`, without ever holding the map."""
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -13,7 +14,13 @@ from citygrain.maps.predict import MapWindow
 from citygrain.maps.thematic_map import class_bands, confidence_bands, per_cent, write_styles
 from citygrain.scene.cog_writer import CogWriter
 
-__all__ = ["MapWriter"]
+__all__ = ["SETS", "SET_SIZE", "MapWriter", "SetFiles"]
+
+SET_SIZE, SETS = "set_size.tif", "sets.tif"
+"""Files of how many classes each pixel may be, and of which."""
+
+SetFiles = Literal["none", "size", "all"]
+"""Which of them are written."""
 
 
 class MapWriter:
@@ -27,6 +34,9 @@ class MapWriter:
         Grid of the map.
     legend : Legend
         The classes.
+    sets : {"none", "size", "all"}
+        Whether sets of classes, which come as marks, are written: ``set_size.tif`` (uint8, number of classes) and
+        ``sets.tif`` (uint32, bit i is the class in column i of the legend); 0 = no data in both.
 
     Raises
     ------
@@ -48,15 +58,23 @@ class MapWriter:
     ['confidence.tif', 'map.clr', 'map.qml', 'map.tif', 'map.tif.aux.xml']
     """
 
-    def __init__(self, path: Path, geobox: GeoBox, legend: Legend) -> None:
+    def __init__(self, path: Path, geobox: GeoBox, legend: Legend, *, sets: SetFiles = "none") -> None:
         self._path, self._legend, self._ending = Path(path), legend, ExitStack()
         self._codes = CogWriter(self._path, geobox, np.uint8, **class_bands(legend))
         self._confidence = CogWriter(self._path.with_name("confidence.tif"), geobox, np.uint8, **confidence_bands())
+        self._sizes = self._sets = None
+        if sets != "none":
+            self._sizes = CogWriter(self._path.with_name(SET_SIZE), geobox, np.uint8, **_size_bands())
+        if sets == "all":
+            self._sets = CogWriter(self._path.with_name(SETS), geobox, np.uint32, **_set_bands(legend))
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
             opened.enter_context(self._confidence)
             opened.enter_context(self._codes)
+            for more in (self._sizes, self._sets):
+                if more is not None:
+                    opened.enter_context(more)
             self._ending = opened.pop_all()
         return self
 
@@ -71,3 +89,16 @@ class MapWriter:
         """Write a window, each pixel of the map once."""
         self._codes.write(window.tile, window.codes)
         self._confidence.write(window.tile, per_cent(window.confidence))
+        if self._sizes is not None and window.marks is not None:
+            self._sizes.write(window.tile, np.bitwise_count(window.marks).astype(np.uint8))
+        if self._sets is not None and window.marks is not None:
+            self._sets.write(window.tile, window.marks)
+
+
+def _size_bands() -> dict[str, Any]:
+    return {"nodata": 0, "band_names": ["classes that it may be"]}
+
+
+def _set_bands(legend: Legend) -> dict[str, Any]:
+    names = json.dumps(list(legend.names), ensure_ascii=False)
+    return {"nodata": 0, "band_names": ["bit mask of the classes that it may be"], "tags": {"bits": names}}

@@ -5,7 +5,7 @@ model judges them. A block needs nothing else, so blocks may be done by threads 
 any size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,10 @@ BLOCK = 1024
 """Side of a block in pixels: ten float32 bands of one take 42 MB."""
 
 Floats = npt.NDArray[np.float32]
+Marker = Callable[[Floats], npt.NDArray[np.uint32]]
+"""Gives units of these probabilities (m, k) a number each that goes onto the map beside the class."""
+Listener = Callable[[npt.NDArray[np.int64], Floats], None]
+"""Is told of units (m,) and their probabilities (m, k)."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,15 @@ class MapWindow:
         Probability of the class, 0 to 1; NaN = no data.
     probabilities : ndarray of float32, (k, height, width), or None
         Probability of every class in legend order, where it was asked for; NaN = no data.
+    marks : ndarray of uint32, (height, width), or None
+        What a marker gave each unit, where there is one; 0 = no data.
     """
 
     tile: Tile
     codes: npt.NDArray[np.uint8]
     confidence: Floats
     probabilities: Floats | None = None
+    marks: npt.NDArray[np.uint32] | None = None
 
 
 def predict_units(
@@ -147,6 +154,8 @@ def predict_windows(
     model: Classifier,
     *,
     probabilities: bool = False,
+    marker: Marker | None = None,
+    listener: Listener | None = None,
     engine: Engine = 1,
     block: int = BLOCK,
     progress: Progress | None = None,
@@ -166,6 +175,10 @@ def predict_windows(
         A fitted model.
     probabilities : bool
         Give the probability of every class too.
+    marker : callable, optional
+        Gives a number for each unit from its probabilities, such as a set of classes as a bit mask.
+    listener : callable, optional
+        Told of units and their probabilities, block by block in order.
     engine : int or distributed.Client
         Number of threads, or a client of a cluster. The map is the same.
     block : int
@@ -178,8 +191,10 @@ def predict_windows(
     ModelMismatchError
         If the features, their order or their units are not those of the model.
     """
-    job = _Job(features, tessellation, model)
+    job = _Job(features, tessellation, model, marker)
     judged = _judged(job, engine, block, progress)
+    if listener is not None:
+        judged = _heard(judged, listener)
     return (
         _by_window(job, judged, probabilities)
         if tessellation.by_window
@@ -194,6 +209,7 @@ class _Job:
     features: xr.DataArray
     tessellation: Tessellation
     model: Classifier
+    marker: Marker | None = None
     rows: SceneRows = field(init=False)
 
     def __post_init__(self) -> None:
@@ -224,6 +240,12 @@ def _judged(job: _Job, engine: Engine, block: int, progress: Progress | None) ->
         progress(total, total)
 
 
+def _heard(judged: Iterator[_Judged], listener: Listener) -> Iterator[_Judged]:
+    for answer in judged:
+        listener(answer[1], answer[2])
+        yield answer
+
+
 def _items(job: _Job, block: int, *, sent: bool) -> Iterator[_Item]:
     for tile, units in job.tessellation.blocks(block):
         rows = job.rows.subset(units)
@@ -249,7 +271,10 @@ def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Ite
         every = np.full((len(job.legend), *there.shape), np.nan, np.float32) if probabilities else None
         if every is not None:
             every[:, there] = shares.T
-        yield MapWindow(tile, codes, confidence, every)
+        marks = None if job.marker is None else np.zeros(there.shape, np.uint32)
+        if job.marker is not None and marks is not None:
+            marks[there] = job.marker(shares)
+        yield MapWindow(tile, codes, confidence, every, marks)
 
 
 def _by_unit(job: _Job, judged: Iterator[_Judged], probabilities: bool, block: int) -> Iterator[MapWindow]:
@@ -257,15 +282,20 @@ def _by_unit(job: _Job, judged: Iterator[_Judged], probabilities: bool, block: i
     n, cut = len(job.tessellation), job.tessellation
     codes, confidence = np.empty(n, np.uint8), np.empty(n, np.float32)
     every = np.empty((len(job.legend) if probabilities else 0, n), np.float32)
+    marks = np.zeros(n, np.uint32)
     for _, units, shares in judged:
         codes[units], confidence[units] = _best(shares, job.legend)
         if probabilities:
             every[:, units] = shares.T
+        if job.marker is not None:
+            marks[units] = job.marker(shares)
     tables = [value_table(cut, values) for values in (codes, confidence, *every)]
+    marked = None if job.marker is None else value_table(cut, marks)
     height, width = cut.geobox.shape
     for tile in tile_grid((height, width), block):
         code, sure, *others = (cut.spread(table, tile) for table in tables)
-        yield MapWindow(tile, code, sure, np.stack(others) if probabilities else None)
+        mark = None if marked is None else cut.spread(marked, tile)
+        yield MapWindow(tile, code, sure, np.stack(others) if probabilities else None, mark)
 
 
 def _best(shares: Floats, legend: Legend) -> tuple[npt.NDArray[np.uint8], Floats]:

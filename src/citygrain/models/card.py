@@ -65,6 +65,9 @@ class ModelCard:
         Learning curves, one mapping per epoch.
     checksum : str
         SHA-256 of the weights file; empty before saving.
+    trust : mapping
+        What was found out on validation rows: ``temperature`` (value, rows, blocks, reason), ``sets`` (a rule for
+        sets of classes) and ``applicability`` (checksum of a file beside the weights); whatever of it is there.
     """
 
     kind: str
@@ -86,6 +89,12 @@ class ModelCard:
     origin: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     checksum: str = ""
+    trust: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def temperature(self) -> float:
+        """What probabilities are tempered by; 1 where nothing was fitted."""
+        return float(self.trust.get("temperature", {}).get("value", 1.0))
 
     def check(self, features: Sequence[str], units: str, input_shape: Sequence[int] | None = None) -> None:
         """Refuse rows that are not what the model was trained on.
@@ -160,7 +169,8 @@ class ModelCard:
             raise InputError(f"a model card that is not JSON (line {error.lineno})", wanted="card.json") from None
         if not isinstance(values, dict) or values.pop("citygrain_model", None) != _FORMAT:
             raise InputError("JSON that is no model card", wanted=f'"citygrain_model": {_FORMAT}')
-        values.setdefault("origin", {})  # not in older cards
+        values.setdefault("origin", {})  # these two are not in older cards
+        values.setdefault("trust", {})
         wanted = {f.name for f in dataclasses.fields(cls)}
         _refuse_keys(wanted - set(values), set(values) - wanted)
         return cls(**_typed(values))
@@ -196,10 +206,12 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
         "kind": str, "network": str, "recipe": dict, "parameters": int, "features": list, "input_shape": list,
         "units": str, "normalisation": dict, "legend": dict, "counts": dict, "seed": int, "epochs": int, "half": bool,
         "versions": dict, "licence": str, "preparation": dict, "origin": dict, "history": list, "checksum": str,
+        "trust": dict,
     }  # fmt: skip
     for key, kind in kinds.items():
         if not isinstance(values[key], kind):
             raise InputError(f"a model card whose {key} is {values[key]!r:.40}", wanted="a value that citygrain wrote")
+    _check_trust(values["trust"])
     try:
         legend = Legend.from_list(values["legend"]["scheme"], values["legend"]["classes"])
         shape = tuple(int(side) for side in values["input_shape"])
@@ -209,6 +221,15 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
     if set(values["counts"]) != set(legend.names) or not shape or shape[0] != len(features):
         raise InputError("a model card whose counts, legend, features and shape do not fit each other")
     return values | {"legend": legend, "input_shape": shape, "features": features}
+
+
+def _check_trust(trust: dict[str, Any]) -> None:
+    for name, part in trust.items():
+        if not isinstance(part, dict):
+            raise InputError(f"a model card whose {name} is {part!r:.40}", wanted="a value that citygrain wrote")
+    value = trust.get("temperature", {}).get("value", 1.0)
+    if not isinstance(value, int | float) or not 0.01 <= value <= 100:
+        raise InputError(f"a model card of temperature {value!r:.40}", wanted="0.01 to 100")
 
 
 def _difference(came: Sequence[str], wanted: Sequence[str]) -> str:

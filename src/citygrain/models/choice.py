@@ -19,10 +19,11 @@ import numpy.typing as npt
 from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.models.card import CARD, ModelCard, read_card
-from citygrain.models.classifier import Classifier, labelled, same_features
+from citygrain.models.classifier import Classifier, Embedder, labelled, same_features
 from citygrain.models.normalisation import Normalisation
 from citygrain.models.store import read_weights, write_model
 from citygrain.samples.samples import Samples
+from citygrain.tempering import temper
 
 __all__ = ["KIND", "AutoClassifier", "candidates", "choose"]
 
@@ -131,11 +132,28 @@ class AutoClassifier:
             If the rows have another shape than those of the training.
         """
         self.card.check_shape(tuple(x.shape[1:]))
-        return _mean([self.members[name].predict_proba(x) for name in self.chosen])
+        together = _mean([self.members[name].predict_proba(x) for name in self.chosen])
+        return temper(together, self.card.temperature)
 
     def predict(self, x: Any) -> npt.NDArray[np.uint8]:
         """Return the code of the most likely class of each row, (n,)."""
         return self.legend_.codes(self.predict_proba(x).argmax(1))
+
+    @property
+    def importance_(self) -> npt.NDArray[np.float32]:
+        """How much each feature of the simplest chosen member counts, (d,)."""
+        return self._simplest.importance_
+
+    def embed(self, x: Any) -> Floats:
+        """Return what the simplest chosen member decides on, (n, d), for rows (n, ...), read in slices."""
+        return self._simplest.embed(x)
+
+    @property
+    def _simplest(self) -> Embedder:
+        member = self.members[self.chosen[0]] if self.chosen else None
+        if not isinstance(member, Embedder):
+            raise InputError("a model that was not trained", mend="call fit or load first")
+        return member
 
     def save(self, folder: Path) -> None:
         """Write the chosen members into folders of their names, then ``members.json`` and ``card.json``.

@@ -11,8 +11,9 @@ from citygrain.errors import InputError, ModelMismatchError
 from citygrain.legend import Legend
 from citygrain.models.card import ModelCard
 from citygrain.samples.samples import Samples
+from citygrain.tempering import temper
 
-__all__ = ["Classifier", "batches", "labelled", "same_features", "spread_columns"]
+__all__ = ["Classifier", "Embedder", "batches", "labelled", "same_features", "spread_columns"]
 
 
 @runtime_checkable
@@ -50,6 +51,18 @@ class Classifier(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read back what `save` wrote."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A model that tells what it decides on, so that rows can be compared as it sees them."""
+
+    @property
+    def importance_(self) -> npt.NDArray[np.float32]:
+        """How much each of these features counts, (d,)."""
+
+    def embed(self, x: Any) -> npt.NDArray[np.float32]:
+        """Return what the model decides on, (n, d), for rows (n, ...), read in slices."""
 
 
 def labelled(samples: Samples, *, what: str = "training") -> Samples:
@@ -98,7 +111,10 @@ def batches(x: Any, card: ModelCard, *, size: int) -> Iterator[tuple[slice, npt.
 
 
 def spread_columns(learned: npt.NDArray[np.floating[Any]], card: ModelCard) -> npt.NDArray[np.float32]:
-    """Put the columns of the learned classes into legend order; the others are 0, and each row sums to 1."""
+    """Put the columns of the learned classes into legend order; the others are 0, and each row sums to 1.
+
+    Here the temperature of the card comes in.
+    """
     spread = np.zeros((len(learned), len(card.legend)), np.float32)
     spread[:, list(card.present)] = learned / learned.sum(1, keepdims=True)
-    return spread
+    return temper(spread, card.temperature)

@@ -146,6 +146,24 @@ class ForestClassifier:
         """Return the code of the most likely class of each row, (n,)."""
         return self.legend_.codes(self.predict_proba(x).argmax(1))
 
+    @property
+    def importance_(self) -> npt.NDArray[np.float32]:
+        """Mean decrease of impurity by each value that the trees see, (d,); they sum to 1."""
+        self.card  # noqa: B018 - says so where it was not trained
+        return np.asarray(self._forest.feature_importances_, np.float32)
+
+    def embed(self, x: Any) -> npt.NDArray[np.float32]:
+        """Return what the trees see of each row, (n, d): scaled, patches as statistics.
+
+        Parameters
+        ----------
+        x : array-like, (n, c) or (n, c, h, w)
+            Rows, read in slices.
+        """
+        card = self.card
+        parts = [self._rows(values, card) for _, values in batches(x, card, size=_BATCH)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.importance_)), np.float32)
+
     def save(self, folder: Path) -> None:
         """Write ``card.json`` and ``forest.skops`` into `folder`.
 

@@ -7,6 +7,7 @@ legend order, missing classes, the card, and files that say what they are.
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -32,6 +33,7 @@ from citygrain.models.fitting import Task, network_of, train_network
 from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.normalisation import Normalisation, learn_normalisation, learn_robust_normalisation
 from citygrain.models.parallel import workers
+from citygrain.models.penultimate import last_inputs, last_linear
 from citygrain.models.precision import autocast, bf16_pays, device
 from citygrain.models.recipe import Recipe
 from citygrain.models.store import read_weights, write_model
@@ -182,6 +184,38 @@ class NeuralClassifier:
     def predict(self, x: Any) -> npt.NDArray[np.uint8]:
         """Return the code of the most likely class of each row, (n,)."""
         return self.legend_.codes(self.predict_proba(x).argmax(1))
+
+    @property
+    def importance_(self) -> npt.NDArray[np.float32]:
+        """Ones, (d,): a network's last features are its own, and none of them is weighted."""
+        return np.ones(last_linear(self.module_).in_features, np.float32)
+
+    def embed(self, x: Any) -> npt.NDArray[np.float32]:
+        """Return what the last linear layer decides on, (n, d), for rows as they are, in one view.
+
+        Parameters
+        ----------
+        x : array-like, (n, c) or (n, c, h, w)
+            Rows, read in slices.
+
+        Raises
+        ------
+        InputError
+            If the network has no linear layer.
+        """
+        card, network, width = self.card, self._prepared(), len(self.importance_)
+        normalisation = Normalisation.from_dict(card.normalisation)
+        out = np.empty((int(x.shape[0]), width), np.float32)
+
+        def look(batch: tuple[slice, npt.NDArray[np.float32]]) -> None:
+            with torch.inference_mode(), autocast(self._half, device().type):
+                network(prepare(batch[1], normalisation, half=self._half).to(device()))
+            out[batch[0]] = seen.pop(threading.get_ident()).float().cpu().numpy()
+
+        with last_inputs(network) as seen, workers(self.threads) as over:
+            for _ in over(look, batches(x, card, size=_BATCH)):
+                pass
+        return out
 
     def save(self, folder: Path) -> None:
         """Write ``card.json`` and ``weights.safetensors`` into `folder`.

@@ -36,7 +36,8 @@ from citygrain.report.maps import (
 )
 from citygrain.report.matrices import figure_matrices
 from citygrain.report.patches import figure_patch_sheet, figure_radar_sheet
-from citygrain.report.reliability import figure_reliability
+from citygrain.report.reliability import figure_calibration, figure_reliability
+from citygrain.report.sets import figure_set_sizes
 from citygrain.report.style import encode_figure, new_figure, save_figure, styled
 from citygrain.report.superpixels import figure_segments, figure_sweep
 
@@ -47,6 +48,7 @@ __all__ = [
     "figure_area_bars",
     "figure_areas",
     "figure_balance",
+    "figure_calibration",
     "figure_changes",
     "figure_class_bars",
     "figure_composite",
@@ -69,6 +71,7 @@ __all__ = [
     "figure_sample_counts",
     "figure_scores",
     "figure_segments",
+    "figure_set_sizes",
     "figure_sweep",
     "figure_times",
     "rgb_image",

@@ -15,6 +15,7 @@ import odc.geo.xr  # noqa: F401 (adds the .odc accessor to rasters)
 import xarray as xr
 from markupsafe import Markup
 
+from citygrain.accuracy.reliability import ReliabilityBins
 from citygrain.errors import InputError
 from citygrain.files import write_text
 from citygrain.legend import Legend
@@ -33,6 +34,8 @@ from citygrain.report.labels import figure_pixel_account
 from citygrain.report.map_page import middle_window
 from citygrain.report.maps import figure_composite, figure_confidence, figure_errors, figure_map, figure_maps
 from citygrain.report.pages import page_template, picture_address, thousands
+from citygrain.report.reliability import figure_calibration, figure_reliability
+from citygrain.report.sets import figure_set_sizes
 from citygrain.report.superpixels import figure_segments
 from citygrain.report.variogram import figure_variogram
 from citygrain.samples.samples import Samples
@@ -91,6 +94,8 @@ class RunRecord:
         The content of ``variogram.json``.
     gap : dict, optional
         The content of ``gap.json``.
+    set_size : ndarray of uint8, (h, w), optional
+        How many classes each pixel may be; 0 = no data.
     """
 
     title: str
@@ -114,10 +119,11 @@ class RunRecord:
     whole: "Whole | None" = None
     spatial: dict[str, Any] | None = None
     gap: dict[str, Any] | None = None
+    set_size: Codes | None = None
 
     def __post_init__(self) -> None:
         shape = self.scene.shape[1:]
-        for name in ("segments", "reference_pixel", "reference_unit", "map_codes", "confidence", "split"):
+        for name in ("segments", "reference_pixel", "reference_unit", "map_codes", "confidence", "split", "set_size"):
             raster = getattr(self, name)
             if raster is not None and raster.shape != shape:
                 raise InputError(f"{name} of shape {raster.shape}", wanted=f"{shape}, the scene's")
@@ -213,6 +219,7 @@ def _pictures(run: RunRecord) -> dict[str, str]:
     if (sample := run.assessment.get("validation_sample")) and sample["probability_sample"]:
         rows, unit = area_rows(sample)
         pictures["areas"] = picture_address(figure_area_bars(rows, run.legend, unit=unit))
+    pictures |= _pictures_of_trust(run)
     if run.history:
         pictures["history"] = picture_address(figure_learning_curves(run.history))
     if run.patches is not None and len(run.patches):
@@ -221,6 +228,19 @@ def _pictures(run: RunRecord) -> dict[str, str]:
         pictures["variogram"] = picture_address(figure_variogram(run.spatial))
     if run.steps:
         pictures["times"] = picture_address(figure_times(run.steps))
+    return pictures
+
+
+def _pictures_of_trust(run: RunRecord) -> dict[str, str]:
+    pictures, bins = {}, run.assessment.get("confidence", {}).get("bins", {})
+    sides = {side: ReliabilityBins.from_dict(kept) for side, kept in bins.items() if kept}
+    if len(sides) == 2:
+        both = figure_calibration(sides["before"], sides["after"], unit=run.unit)
+        pictures["calibration"] = picture_address(both, dpi=110)
+    elif sides:
+        pictures["calibration"] = picture_address(figure_reliability(sides["before"], unit=run.unit), dpi=110)
+    if run.set_size is not None:
+        pictures["set_size"] = picture_address(figure_set_sizes(run.set_size, run.scene.odc.geobox))
     return pictures
 
 

@@ -167,7 +167,7 @@ def figure_confidence(confidence: npt.NDArray[np.float32], geobox: GeoBox | None
     image = axes.imshow(shown, cmap=SEQUENTIAL, vmin=low, vmax=1, interpolation="nearest")
     furnish_map(axes, shown.shape, geobox)
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=38, pad=0.02)
-    bar.set_label("confidence: the model's own probability of the mapped class")
+    bar.set_label("confidence: the probability of the mapped class")
     bar.outline.set_visible(False)
     return figure
 

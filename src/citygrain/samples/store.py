@@ -18,7 +18,7 @@ from citygrain.files import whole_file
 from citygrain.legend import Legend
 from citygrain.samples.samples import Samples
 
-__all__ = ["read_samples", "read_table", "read_units", "write_samples"]
+__all__ = ["read_samples", "read_table", "read_units", "write_samples", "write_table"]
 
 _COLUMNS = ("group", "unit", "extent", "purity")
 
@@ -43,6 +43,19 @@ def write_samples(path: Path, samples: Samples, *, table: Mapping[str, npt.NDArr
     with whole_file(path) as partial, h5py.File(partial, "w") as file:
         _write(file, samples)
         for name, values in (table or {}).items():
+            file.create_dataset(f"units/{name}", data=values)
+
+
+def write_table(path: Path, table: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write columns alone, for `read_table`; the file appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or the folder cannot be written.
+    """
+    with whole_file(path) as partial, h5py.File(partial, "w") as file:
+        for name, values in table.items():
             file.create_dataset(f"units/{name}", data=values)
 
 

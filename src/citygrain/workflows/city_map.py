@@ -18,18 +18,20 @@ import numpy.typing as npt
 from citygrain.accuracy.assess import assess
 from citygrain.files import make_folder, write_text
 from citygrain.legend import Legend
+from citygrain.maps.map_writer import SET_SIZE, SETS
 from citygrain.models.card import read_card
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.models.devices import ONE, Devices
 from citygrain.samples.draw import draw_samples, unit_counts
 from citygrain.samples.reference import read_reference
-from citygrain.samples.store import read_samples, read_table, write_samples
+from citygrain.samples.store import read_samples, read_table, write_samples, write_table
 from citygrain.scene.codes import open_codes, read_codes
 from citygrain.tiles import Progress
 from citygrain.workflows.autocorrelation import FILE as VARIOGRAM
 from citygrain.workflows.autocorrelation import measure_autocorrelation, with_block
 from citygrain.workflows.baselines import baselines, ceiling
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
+from citygrain.workflows.confidence import trust_figures
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
 from citygrain.workflows.memory import MemoryPlan
@@ -38,6 +40,7 @@ from citygrain.workflows.rasters import write_map, write_segments
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.run_report import make_record
 from citygrain.workflows.training import training_hooks, wait_for
+from citygrain.workflows.trust import TestLog, known_ground, learn_trust, look_at_ground, set_rule, units_to_log
 from citygrain.workflows.units import (
     map_values,
     number_units,
@@ -181,12 +184,17 @@ class _Job:
         several = {"devices": self.devices.world} if self.devices.world > 1 else {}  # other draws, other rounding
         return {"samples": self._sample_ingredients, "model": self.config.model.model_dump(), **several}
 
+    @property
+    def _map_ingredients(self) -> dict[str, Any]:
+        return {"train": self._train_ingredients, "map": self.config.map.model_dump()}
+
     def _assess_ingredients(self, truth: str | None) -> dict[str, Any]:
-        paths = {"product": {"path"}, "second_reference": {"path"}, "points": True, "design": True}
         beside = [self.manifest.head["inputs"][str(path)] for path in self.config.assess.paths]
-        settings = self.config.assess.model_dump(exclude=paths)
+        settings = self.config.assess.model_dump(exclude={"points", "design"})
+        for key in ("product", "second_reference"):
+            (settings[key] or {}).pop("path", None)
         beside += validation_ingredients(self.config)
-        return {"map": self._train_ingredients, "truth": truth, "assess": settings, "beside": beside}
+        return {"map": self._map_ingredients, "truth": truth, "assess": settings, "beside": beside}
 
     @cached_property
     def data(self) -> RunData:
@@ -248,6 +256,7 @@ class _Job:
         def work() -> None:
             model, board, train, valid = self._fitted()
             model.save(self.folder / "model")
+            learn_trust(self.folder / "model", model, train, valid, seed=self.config.seed)
             finish_board(board, model, train, valid)
             shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
 
@@ -284,19 +293,42 @@ class _Job:
         return model.fit(train, valid), board, train, valid
 
     def map(self) -> None:
-        def work() -> None:
-            model = load_model(self.folder / "model")
-            write_map(self.folder / "map.tif", self.data.chosen, self.data.units, model, progress=self.progress)
+        marked = set_rule(read_card(self.folder / "model"), self.config.map.level)
 
-        outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif"]
-        self.manifest.step("map", self._train_ingredients, outputs, work, needs=self._needs[:1])
+        def work() -> None:
+            model, units = load_model(self.folder / "model"), self.data.units
+            tested = units_to_log(read_table(self.folder / "samples.h5"), seed=self.config.seed)
+            heard = TestLog.of(tested, len(model.card.legend))
+            write_map(
+                self.folder / "map.tif",
+                self.data.chosen,
+                units,
+                model,
+                marker=marked.masks if marked else None,
+                sets=self.config.map.sets,
+                listener=heard,
+                progress=self.progress,
+            )
+            known = known_ground(self.folder / "model")
+            ground = look_at_ground(self.data.chosen, units, model, known, seed=self.config.seed) if known else {}
+            judged: dict[str, npt.NDArray[Any]] = {"unit": heard.units, "probabilities": heard.probabilities}
+            write_table(self.folder / "judged.h5", judged | ground)
+
+        outputs = ["map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif", "judged.h5"]
+        outputs += [SET_SIZE, *([SETS] if self.config.map.sets else [])] if marked else []
+        self.manifest.step("map", self._map_ingredients, outputs, work, needs=self._needs[:1])
 
     def assess(self) -> None:
         def work() -> None:
             table = read_table(self.folder / "samples.h5")
-            legend = read_card(self.folder / "model").legend
+            card = read_card(self.folder / "model")
+            legend = card.legend
             mapped = map_values(open_codes(self.folder / "map.tif"), self.data.units)
+            judged = read_table(self.folder / "judged.h5")
             figures = verdict(table, mapped, legend, with_block(self.config, self.folder))
+            figures |= trust_figures(table, judged, card, mapped, self.config)
+            if "why" in card.recipe:
+                figures["model"] = {"chosen": card.recipe["chosen"], "why": card.recipe["why"]}
             figures["baselines"] = baselines(self.data, table, mapped, legend)
             highest = ceiling(self.data, table, mapped, legend)
             figures |= {"ceiling": highest} if highest else {}

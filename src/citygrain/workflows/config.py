@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from citygrain.accuracy.conformal import LEVELS
 from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
 
@@ -19,6 +20,7 @@ __all__ = [
     "AssessConfig",
     "ComputeConfig",
     "FeaturesConfig",
+    "MapConfig",
     "ModelConfig",
     "ProjectorConfig",
     "ReferenceConfig",
@@ -159,6 +161,23 @@ class ModelConfig(_Section):
         return self
 
 
+class MapConfig(_Section):
+    """What is written with the map: `sets`, which classes each pixel may be (how many is always written).
+
+    `level` is the share of the sets that are to hold the right class, 0.9, 0.95 or 0.99; if it is not given, the
+    smallest that the map alone does not reach.
+    """
+
+    sets: bool = False
+    level: float | None = None
+
+    @model_validator(mode="after")
+    def _known_level(self) -> "MapConfig":
+        if self.level is not None and self.level not in LEVELS:
+            raise ValueError(f"wanted a level of {', '.join(map(str, LEVELS))}")
+        return self
+
+
 class ProjectorConfig(_Section):
     """What TensorBoard's projector shows: bands of the small pictures (three), and how many points."""
 
@@ -214,6 +233,7 @@ class RunConfig(_Section):
     segments: SegmentsConfig = SegmentsConfig(n_segments=9000)
     samples: SamplesConfig = SamplesConfig()
     model: ModelConfig = ModelConfig()
+    map: MapConfig = MapConfig()
     seed: int = Field(0, ge=0)
     tensorboard: bool = True
     projector: ProjectorConfig = ProjectorConfig()
@@ -276,7 +296,7 @@ def parse_config(
     Traceback (most recent call last):
     ...
     citygrain.errors.ConfigError: config: refrence is unknown; wanted: one of scene, reference, features, units, \
-segments, samples, model, seed, tensorboard, projector, compute, assess; did you mean reference?
+segments, samples, model, map, seed, tensorboard, projector, compute, assess; did you mean reference?
     """
     try:
         config = RunConfig.model_validate(content)

@@ -6,6 +6,7 @@ import xarray as xr
 
 from citygrain.excerpt import Excerpt
 from citygrain.grid_patches import GridPatches
+from citygrain.pixel_context import PixelContext
 from citygrain.tessellation import Pixels
 from citygrain.workflows.units import Units
 from citygrain.zones import add_moments, empty_moments, moments, strips
@@ -32,8 +33,9 @@ def mean_spectra(features: xr.DataArray, units: Units, rows: npt.NDArray[np.int6
     ndarray of float32, (m, c)
         NaN where no pixel of a unit has a value.
     """
-    if isinstance(units, Pixels):
-        return np.asarray(units.rows(features)[rows], np.float32)
+    if isinstance(units, Pixels | PixelContext):
+        pixels = units.pixels if isinstance(units, PixelContext) else units
+        return np.asarray(pixels.rows(features)[rows], np.float32)
     if isinstance(units, GridPatches):
         return _of_cells(features, units, rows)
     source, labels = Excerpt.of(features), Excerpt.of(units.labels)

@@ -5,17 +5,23 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from citygrain.errors import InputError
 from citygrain.files import make_folder
-from citygrain.maps.map_writer import MapWriter
-from citygrain.maps.predict import predict_windows
-from citygrain.models.classifier import Classifier
+from citygrain.maps.applicability import Applicability
+from citygrain.maps.map_writer import MapWriter, SetFiles
+from citygrain.maps.predict import BLOCK, Listener, Marker, predict_windows
+from citygrain.models.classifier import Classifier, Embedder
 from citygrain.scene.codes import open_codes
 from citygrain.scene.cog_writer import CogWriter
 from citygrain.segments.slic import stream_superpixels
+from citygrain.tessellation import value_table
 from citygrain.tiles import Progress
 from citygrain.workflows.units import Units, strip_tiles
 
-__all__ = ["copy_segments", "count_codes", "write_map", "write_segments"]
+__all__ = ["copy_segments", "count_codes", "write_applicability", "write_map", "write_segments"]
+
+DISSIMILARITY, APPLICABLE = "dissimilarity.tif", "applicable.tif"
+"""Files of how unlike the training rows each pixel is, and of where that is too much."""
 
 
 def write_segments(
@@ -56,12 +62,69 @@ def copy_segments(labels: xr.DataArray, path: Path) -> None:
 
 
 def write_map(
-    path: Path, features: xr.DataArray, units: Units, model: Classifier, *, progress: Progress | None = None
+    path: Path,
+    features: xr.DataArray,
+    units: Units,
+    model: Classifier,
+    *,
+    marker: Marker | None = None,
+    sets: bool = False,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
 ) -> None:
-    """Map a scene with a model and write codes, styles and confidence; see `citygrain.maps.predict.predict_windows`."""
-    with MapWriter(path, units.geobox, model.card.legend) as target:
-        for window in predict_windows(features, units, model, progress=progress):
+    """Map a scene with a model and write codes, styles and confidence; see `citygrain.maps.predict.predict_windows`.
+
+    Where `marker` gives sets of classes, their size is written too, and with `sets` what is in them.
+    """
+    kept: SetFiles = "none" if marker is None else "all" if sets else "size"
+    with MapWriter(path, units.geobox, model.card.legend, sets=kept) as target:
+        for window in predict_windows(features, units, model, marker=marker, listener=listener, progress=progress):
             target.write(window)
+
+
+def write_applicability(
+    folder: Path,
+    features: xr.DataArray,
+    units: Units,
+    model: Classifier,
+    known: Applicability,
+    *,
+    progress: Progress | None = None,
+) -> None:
+    """Write how unlike the training rows each pixel is, and where that is too much, window by window.
+
+    ``dissimilarity.tif`` holds the index (float32, NaN = no data), ``applicable.tif`` 1 = inside and 2 = outside the
+    area of applicability (uint8, 0 = no data).
+
+    Raises
+    ------
+    InputError
+        If the model does not tell what it decides on.
+    """
+    if not isinstance(model, Embedder):
+        raise InputError("a model that does not tell what it decides on", wanted="a forest or a network")
+    index, rows, done = np.full(len(units), np.nan, np.float32), units.rows(features), 0
+    for _, numbers in units.blocks(BLOCK):
+        if numbers.size:
+            near = rows.subset(numbers).loaded()
+            index[numbers] = known.dissimilarity(model.embed(near[:] if len(rows.shape) == 2 else near))
+        done += numbers.size
+        if progress:
+            progress(done, len(units))
+    table, geobox = value_table(units, index), units.geobox
+    words = {1: "applicable", 2: "not applicable"}
+    colors = {1: (169, 203, 226, 255), 2: (213, 94, 0, 255)}
+    with (
+        CogWriter(folder / DISSIMILARITY, geobox, np.float32, nodata=np.nan, band_names=["dissimilarity"]) as target,
+        CogWriter(
+            folder / APPLICABLE, geobox, np.uint8, nodata=0, band_names=["applicable"], names=words, colormap=colors
+        ) as mask,
+    ):
+        for tile in strip_tiles(tuple(geobox.shape)):
+            values = units.spread(table, tile)
+            target.write(tile, values)
+            inside = np.where(values <= known.threshold, 1, 2)
+            mask.write(tile, np.where(np.isfinite(values), inside, 0).astype(np.uint8))
 
 
 def count_codes(path: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

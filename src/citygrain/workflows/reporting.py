@@ -50,6 +50,8 @@ def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[st
     yield from baseline_lines(figures)
     if unit == "superpixel":
         yield f"{ground}, pixel by pixel: {_scores(figures['pixel'])}"
+    if "model" in figures:
+        yield f"model {' and '.join(figures['model']['chosen'])}: {figures['model']['why']}"
     if "lcz" in figures[unit]:
         yield f"{ground}, Local Climate Zones: {_zone_scores(figures[unit]['lcz'])}"
     yield f"all {unit}s, trained ones included (optimistic): {_scores(figures['resubstitution'][unit])}"

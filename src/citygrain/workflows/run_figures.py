@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from citygrain.accuracy.assess import Assessment
-from citygrain.accuracy.reliability import reliability_bins
+from citygrain.accuracy.reliability import ReliabilityBins, reliability_bins
 from citygrain.errors import InputError
 from citygrain.features.stack import compute_features
 from citygrain.files import make_folder
@@ -118,6 +118,10 @@ def _of_accuracy(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, d
     matrix = Assessment.from_dict(held_out, record.legend).matrix
     yield "confusion", draw.figure_confusion(matrix, record.legend)
     yield "class_accuracy", draw.figure_class_bars(held_out["per_class"])
+    bins = record.assessment.get("confidence", {}).get("bins", {})
+    if bins.get("after"):
+        before, after = (ReliabilityBins.from_dict(bins[side]) for side in ("before", "after"))
+        yield "calibration", draw.figure_calibration(before, after, unit=record.unit)
     rows = run.tested & (run.table["y"] > 0)
     sure = run.of_units(run.city.confidence.values)[rows]
     right = run.of_units(run.city.codes.values)[rows] == run.table["y"][rows]
@@ -131,6 +135,8 @@ def _of_map(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, draw.F
     yield "reference_and_map", draw.figure_maps(beside, legend, geobox, difference=("Reference", "Map"))
     yield "errors", draw.figure_errors(record.map_codes, record.reference_pixel, record.split, geobox)
     yield "confidence", draw.figure_confidence(record.confidence, geobox)
+    if record.set_size is not None:
+        yield "set_size", draw.figure_set_sizes(record.set_size, geobox)
     metres = pixel_metres(run.city.geobox)
     if metres is not None:
         counts = np.bincount(run.city.codes.values.ravel(), minlength=256) * metres[0] * metres[1] / 10_000

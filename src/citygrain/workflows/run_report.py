@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.grid_patches import GridPatches
+from citygrain.maps.map_writer import SET_SIZE
 from citygrain.models.card import read_card
 from citygrain.pixel_context import PixelContext
 from citygrain.samples.store import read_samples, read_table
@@ -76,6 +77,7 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
         whole=_whole(folder, view) if view.step > 1 else None,
         spatial=read_autocorrelation(folder),
         gap=read_gap(folder),
+        set_size=view.of_raster(open_codes(sizes)) if (sizes := folder / SET_SIZE).exists() else None,
     )
 
 

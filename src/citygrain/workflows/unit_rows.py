@@ -19,14 +19,17 @@ from citygrain.grid_patches import GridPatches
 from citygrain.grids import ground_of, raster_like
 from citygrain.legend import Legend
 from citygrain.models.statistics import patch_statistics
+from citygrain.pixel_context import PixelContext
 from citygrain.samples.apart import centre_blocks
 from citygrain.samples.draw import majority, unit_counts
 from citygrain.samples.polygons import polygon_ids
 from citygrain.samples.samples import Samples
 from citygrain.samples.vector import is_vector
 from citygrain.tessellation import STATISTICS, Pixels, SegmentStatistics
+from citygrain.workflows.autocorrelation import FILE as VARIOGRAM
+from citygrain.workflows.autocorrelation import with_block
 from citygrain.workflows.city_map import run_city_map
-from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config import RunConfig, SamplesConfig
 from citygrain.workflows.finished_run import read_manifest
 from citygrain.workflows.manifest import hash_file
 from citygrain.workflows.parts import most_common, named_legend
@@ -141,8 +144,16 @@ def _unit_rows(config: RunConfig, folder: Path) -> UnitRows:
         strips = ((data.units.parts(t), polygons.values[t.slices]) for t in strip_tiles(polygons.shape))
         group = most_common(strips, len(samples))
     else:
-        group = centre_blocks(found.centres, config.samples.block)
+        group = centre_blocks(found.centres, _side(config, folder))
     return replace(found, samples=replace(samples, group=group))
+
+
+def _side(config: RunConfig, folder: Path) -> float:
+    """Return the side of the blocks in metres: as given, as chosen for the run, or the usual one before that is known."""
+    given = config.samples.block
+    if given == "auto" and (folder / VARIOGRAM).exists():
+        given = with_block(config, folder).samples.block
+    return float(SamplesConfig.model_fields["block"].default if given == "auto" else given)
 
 
 def _statistics(data: RunData) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
@@ -151,7 +162,7 @@ def _statistics(data: RunData) -> tuple[npt.NDArray[np.float32], tuple[str, ...]
     names = [str(name) for name in features.band.values]
     columns = tuple(f"{name} {statistic}" for statistic in STATISTICS for name in names)
     if not isinstance(units, GridPatches):
-        if isinstance(units, Pixels):
+        if isinstance(units, Pixels | PixelContext):
             raise InputError("pixels as units", wanted="superpixels or cells")
         return np.asarray(SegmentStatistics(units.labels, units.window).rows(features)[:]), columns
     rows = units.rows(features)
@@ -163,7 +174,7 @@ def _statistics(data: RunData) -> tuple[npt.NDArray[np.float32], tuple[str, ...]
 
 
 def _labels(data: RunData) -> xr.DataArray:
-    if isinstance(data.units, GridPatches | Pixels):
+    if isinstance(data.units, GridPatches | PixelContext | Pixels):
         return raster_like((number_units(data.units) + 1).astype(np.int32), data.units.geobox)
     return data.units.labels
 

@@ -14,6 +14,7 @@ from citygrain.accuracy.purity import account_for_pixels
 from citygrain.legend import Legend
 from citygrain.samples.split import ROLES
 from citygrain.workflows.baselines import baseline_caveats
+from citygrain.workflows.confidence import trust_caveats
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.units import NOUNS
 
@@ -168,8 +169,7 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         ),
         "It does not tell how the model would do in another city, season or year: for that, assess it there.",
         *(_of_superpixels(figures, table, test) if noun == "superpixel" else []),
-        "The confidence is the model's own probability. It has not been calibrated: read it as a ranking of places to "
-        "check, not as a frequency.",
+        *trust_caveats(figures),
         _NO_SAMPLE,
         _of_areas(figures),
     ]
