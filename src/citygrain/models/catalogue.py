@@ -60,7 +60,8 @@ def make_model(
     epochs : int, optional
         Epochs of a network; the recipe's own if not given. A forest has none.
     options : mapping, optional
-        Settings of a network's recipe to change, such as ``{"mixup": 0.2}`` (`citygrain.models.recipe.Recipe`).
+        Settings of a network's recipe to change, such as ``{"mixup": 0.2}`` (`citygrain.models.recipe.Recipe`); of a
+        forest ``trees`` and ``share`` (`citygrain.models.forest.ForestClassifier`).
     seed : int
         Source of every draw.
     threads : int, optional
@@ -90,12 +91,15 @@ def make_model(
         given = {"epochs": epochs, "seed": seed, "threads": threads, "units": units, "preparation": preparation}
         return _automatic(given | {"hooks": hooks, "devices": devices}, recipe, options)
     if name == "forest":
-        if options:
-            raise InputError(f"recipe settings {', '.join(options)} for a forest", wanted="a network")
         from citygrain.models.forest import ForestClassifier  # noqa: PLC0415  # scikit-learn only for a forest
 
         return ForestClassifier(
-            recipe=recipe, seed=seed, threads=threads, units=units, preparation=dict(preparation or {})
+            recipe=recipe,
+            seed=seed,
+            threads=threads,
+            units=units,
+            preparation=dict(preparation or {}),
+            **_forest_settings(options or {}),
         )
     if (name, recipe) not in _NETWORKS:
         raise InputError(
@@ -127,14 +131,31 @@ def make_model(
     )
 
 
+def _forest_settings(options: Mapping[str, object]) -> dict[str, Any]:
+    """Return the settings of a forest; they may come as text."""
+    kinds = {"trees": int, "share": float}
+    strange = [key for key in options if key not in kinds]
+    if strange:
+        raise InputError(f"setting {strange[0]!r} of a forest", wanted=" or ".join(kinds))
+    try:
+        return {key: kinds[key](str(value)) for key, value in options.items()}
+    except ValueError:
+        came = ", ".join(f"{key} = {value}" for key, value in options.items())
+        raise InputError(f"a forest with {came}", wanted="trees: a whole number, share: from 0 to 1") from None
+
+
 def _automatic(given: Mapping[str, Any], recipe: str, options: Mapping[str, object] | None) -> Classifier:
-    from citygrain.models.choice import AutoClassifier  # noqa: PLC0415 - it makes models by name too
+    from citygrain.models.choice import FORESTS, AutoClassifier  # noqa: PLC0415 - it makes models by name too
+    from citygrain.tiles import processors  # noqa: PLC0415
 
     if recipe != "default":
         raise InputError(f"model 'auto' with recipe {recipe!r}", wanted="recipe default, or a model by name")
 
     def member(name: str) -> Classifier:
-        return make_model(cast(ModelName, name), options=None if name == "forest" else options, **given)
+        if name not in FORESTS:
+            return make_model(cast(ModelName, name), options=options, **given)
+        threads = given["threads"] or processors()  # no bit depends on it
+        return make_model("forest", options=FORESTS[name], **{**given, "threads": threads, "devices": ONE})
 
     return AutoClassifier(member, dict(given["preparation"] or {}))
 

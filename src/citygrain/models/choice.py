@@ -25,10 +25,13 @@ from citygrain.models.store import read_weights, write_model
 from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 
-__all__ = ["KIND", "AutoClassifier", "candidates", "choose"]
+__all__ = ["FORESTS", "KIND", "AutoClassifier", "candidates", "choose"]
 
 KIND = "auto"
 """Kind of the card."""
+
+FORESTS: dict[str, dict[str, object]] = {"forest": {}, "wide_forest": {"share": 1.0, "trees": 100}}
+"""Forests among the candidates, and their settings."""
 
 _INDEX = "members.json"
 _ALL = "all"
@@ -225,18 +228,18 @@ class AutoClassifier:
 def candidates(train: Samples) -> tuple[str, ...]:
     """Return the names of the models that such rows are tried with.
 
-    Rows of statistics go to a forest and a network of rows; patches to a forest of their statistics and a network of
-    patches.
+    Rows of statistics go to two forests and a network of rows; patches to forests of their statistics and a network
+    of patches. The wide forest tries every value at each split: better where a few values tell the classes apart.
 
     Examples
     --------
     >>> from citygrain.legend import URBAN
     >>> candidates(Samples.of(np.zeros((2, 3)), [1, 4], features=("a", "b", "c"), legend=URBAN))
-    ('forest', 'mlp')
+    ('forest', 'wide_forest', 'mlp')
     """
     if len(train.x.shape) == 2:
-        return "forest", "mlp"
-    return "forest", "cnn"
+        return *FORESTS, "mlp"
+    return *FORESTS, "cnn"
 
 
 def choose(right: Mapping[str, npt.NDArray[np.bool_]], group: npt.NDArray[np.int64]) -> tuple[str, str]:

@@ -60,6 +60,9 @@ class ForestClassifier:
         Licence of the model.
     trees : int
         Number of trees; 0 = the recipe's own.
+    share : float
+        Share of the values that are tried at each split, above 0 to 1; 0 = their root, as usual. All of them suit
+        ground whose classes a few values tell apart; the root suits noisy labels.
     """
 
     recipe: str = "default"
@@ -69,12 +72,17 @@ class ForestClassifier:
     preparation: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "unspecified"
     trees: int = 0
+    share: float = 0.0
     _card: ModelCard | None = field(default=None, repr=False)
     _forest: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.recipe not in _TREES:
             raise InputError(f"recipe {self.recipe!r} of a forest", wanted=f"one of {', '.join(_TREES)}")
+        if not 0 <= self.share <= 1 or self.trees < 0:
+            raise InputError(
+                f"a forest with share = {self.share}, trees = {self.trees}", wanted="share from 0 to 1, trees from 0"
+            )
         self.trees = self.trees or _TREES[self.recipe]
 
     @property
@@ -193,14 +201,16 @@ class ForestClassifier:
                 raise InputError(f"{folder / _WEIGHTS} holds {', '.join(sorted(strange))}", wanted="trees only")
             forest = skops.io.loads(data, trusted=_TRUSTED)
             model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
-            model.trees = len(forest.estimators_)
+            model.trees, model.share = len(forest.estimators_), float(card.recipe.get("share", 0.0))
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(f"the forest in {folder} is damaged: {error}", mend="train it again") from None
         model._card, model._forest = card, forest
         return model
 
     def _plant(self) -> Any:
-        settings = {"n_estimators": self.trees, "random_state": self.seed, "n_jobs": self.threads or 1}
+        settings: dict[str, Any] = {"n_estimators": self.trees, "random_state": self.seed, "n_jobs": self.threads or 1}
+        if self.share:
+            settings["max_features"] = self.share
         if self.recipe == "course":
             return RandomForestClassifier(**settings)
         return ExtraTreesClassifier(**settings, min_samples_leaf=2)
@@ -215,7 +225,7 @@ class ForestClassifier:
         return ModelCard(
             kind="forest",
             network="random-forest" if self.recipe == "course" else "extra-trees",
-            recipe={"name": self.recipe, "trees": self.trees},
+            recipe={"name": self.recipe, "trees": self.trees} | ({"share": self.share} if self.share else {}),
             parameters=parameters,
             features=train.features,
             input_shape=tuple(int(side) for side in train.x.shape[1:]),

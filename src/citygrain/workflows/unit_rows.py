@@ -149,7 +149,7 @@ def _unit_rows(config: RunConfig, folder: Path) -> UnitRows:
 
 
 def _side(config: RunConfig, folder: Path) -> float:
-    """Return the side of the blocks in metres: as given, as chosen for the run, or the usual one before that is known."""
+    """Return the side of the blocks in metres: as given, as chosen for the run, or the usual one before that."""
     given = config.samples.block
     if given == "auto" and (folder / VARIOGRAM).exists():
         given = with_block(config, folder).samples.block
