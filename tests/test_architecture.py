@@ -139,6 +139,15 @@ def test_the_public_face_is_lazy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_run_loads_what_is_heavy_only_when_it_is_needed() -> None:
+    code = (
+        "import sys, citygrain.workflows.city_map\n"
+        "heavy = {'torch', 'sklearn', 'matplotlib', 'lightning', 'tensorboard'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_stub_and_table_of_public_names_agree() -> None:
     import citygrain
 

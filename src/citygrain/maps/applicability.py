@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import pairwise_distances_argmin_min, pairwise_distances_chunked
 
 from citygrain.errors import InputError
 
@@ -66,6 +65,8 @@ class Applicability:
         """
         if x.ndim != 2 or x.shape[1] != len(self.center):
             raise InputError(f"rows of shape {x.shape[1:]}", wanted=f"{len(self.center)} features, as in training")
+        from sklearn.metrics import pairwise_distances_argmin_min  # noqa: PLC0415 - it takes a second to load
+
         index = np.full(len(x), np.nan, np.float32)
         for start in range(0, len(x), _BATCH):
             part = x[start : start + _BATCH]
@@ -171,6 +172,8 @@ def learn_applicability(
 
 def _distances(rows: Floats, group: npt.NDArray[np.integer]) -> tuple[float, npt.NDArray[np.float64]]:
     """Return the mean distance between two rows, and that of each row to the nearest one of another group."""
+    from sklearn.metrics import pairwise_distances_chunked  # noqa: PLC0415 - it takes a second to load
+
     total, nearest = 0.0, []
     start = 0
     for part in pairwise_distances_chunked(rows, working_memory=32):

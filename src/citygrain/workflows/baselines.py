@@ -13,7 +13,6 @@ import numpy.typing as npt
 from citygrain.accuracy.baselines import majority_class, paired_scores
 from citygrain.errors import InputError
 from citygrain.legend import Legend
-from citygrain.models.forest import ForestClassifier
 from citygrain.samples.draw import majority, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.samples import Samples
@@ -147,6 +146,8 @@ def unit_codes(given: ReferenceConfig, data: RunData, legend: Legend, key: str) 
 
 def _of_forest(data: RunData, table: Table, legend: Legend, test: npt.NDArray[np.int64]) -> Codes:
     """Return what a forest on mean spectra says of the test units, trained on the model's training units."""
+    from citygrain.models.forest import ForestClassifier  # noqa: PLC0415 - scikit-learn only for a forest
+
     drawn = np.unique(read_units(data.folder / "samples.h5"))
     train = drawn[table["role"][drawn] == ROLES.index("train")]
     means = mean_spectra(data.chosen, data.units, np.concatenate([train, test]))
