@@ -275,7 +275,7 @@ class Board(pl.Callback):
         log, card = self._logs[""], training.card
         if self._given is not None:
             log.picture("patches/as the network gets them", given_patches(*self._given, card, *self._drawn), step=epoch)
-        if valid is not None and self.plan.bands:
+        if valid is not None and self.plan.bands and epoch < training.recipe.epochs:  # at the end `finish` draws them
             probabilities = spread_columns(torch.cat(self._logits).softmax(1).cpu().numpy(), card)
             wrong = wrong_patches(valid.samples, probabilities, *self._drawn)
             if wrong is not None:
