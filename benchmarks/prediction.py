@@ -26,6 +26,8 @@ from citygrain.models.catalogue import make_model
 from citygrain.samples.samples import Samples
 
 BATCHES = (32, 128, 512)
+ONE_VIEW: dict[str, object] = {"views": 1, "least_rows": 68}
+"""A patch is judged once, as plain PyTorch does."""
 Rows = npt.NDArray[np.float32]
 
 
@@ -51,7 +53,25 @@ CASES = (
 def main(*, quick: bool = False) -> list[Row]:
     """Return the rows of each network."""
     with Peers() as peers, TemporaryDirectory() as name:
-        return [row for case in CASES for row in measured(case, peers, Path(name), quick=quick)]
+        rows = [row for case in CASES for row in measured(case, peers, Path(name), quick=quick)]
+    return [*rows, published(quick=quick)]
+
+
+def published(*, quick: bool) -> Row:
+    """Return the row of the pre-activation ResNet-20 of the So2Sat products, which no course teaches."""
+    count, pairs = (32, 1) if quick else (2_048, 3)
+    samples = lcz_samples(min(count, 235))
+    x = np.resize(np.asarray(samples.x[:], np.float32), (count, *samples.x.shape[1:]))
+    exact, quicker = (make_model("resnet20", epochs=1, options=ONE_VIEW | {"half": half}) for half in (False, True))
+    models: list[Any] = [model.fit(samples[:68]) for model in (exact, quicker)]
+    return beside_plain("prediction, ResNet-20", models[1], models[0].module_, x, pairs=pairs)
+
+
+def beside_plain(what: str, model: Any, network: nn.Module, x: Rows, *, pairs: int) -> Row:
+    """Return the row of a model beside its own network called plainly."""
+    plain = nn.Sequential(network.to(memory_format=torch.contiguous_format), nn.Softmax(1))
+    found = turns(seconds(lambda: model.predict_proba(x)), seconds(lambda: eager(plain, x)), pairs=pairs)
+    return beside(f"{what}, plain", "eager PyTorch", found, wanted=None, rows=len(x))
 
 
 def measured(case: Case, peers: Peers, folder: Path, *, quick: bool) -> list[Row]:
@@ -81,11 +101,7 @@ def measured(case: Case, peers: Peers, folder: Path, *, quick: bool) -> list[Row
         judged = case.wanted if precision == list(models)[-1] else None
         detail = {"rows": count, "keras_batch": batch, "largest_difference": apart}
         rows.append(beside(f"{what}, {precision}", "Keras predict", found, wanted=judged, **detail))
-    plain = nn.Sequential(exact.module_.to(memory_format=torch.contiguous_format), nn.Softmax(1))
-    found = turns(
-        seconds(lambda: models[list(models)[-1]].predict_proba(x)), seconds(lambda: eager(plain, x)), pairs=pairs
-    )
-    return [*rows, beside(f"{what}, plain", "eager PyTorch", found, wanted=None, rows=count)]
+    return [*rows, beside_plain(what, models[list(models)[-1]], exact.module_, x, pairs=pairs)]
 
 
 def rows_of(case: Case, count: int, *, quick: bool) -> Samples:
