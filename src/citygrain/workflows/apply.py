@@ -81,11 +81,11 @@ def map_scene(
     InputError
         If sets or applicability are asked of a model that was not calibrated or did not keep what it needs.
     """
-    make_folder(folder)
     classifier = load_model(model) if isinstance(model, Path) else model
     known = known_ground(model) if isinstance(model, Path) else None
     rule = set_rule(classifier.card)
     _refuse_what_is_not_kept(classifier, rule if sets else True, known if applicability else True)
+    make_folder(folder)  # nothing is left where something above was refused
     how = classifier.card.preparation
     if how.get("tessellation") not in _SUPERPIXELS:
         raise InputError("the model does not say how superpixels are made for it", wanted="a model of `citygrain run`")
