@@ -3,9 +3,11 @@
 Trees are saved by skops, which stores data and no code, in an archive whose bytes depend on the trees alone.
 """
 
+import functools
 import io
 import itertools
 import json
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import skops.io
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from citygrain.errors import InputError
@@ -182,7 +183,7 @@ class ForestClassifier:
         """
         card = self.card
         self._forest.set_params(n_jobs=1)  # how it was computed is no part of what it is
-        write_model(folder, card, _settle(skops.io.dumps(self._forest)), name=_WEIGHTS)
+        write_model(folder, card, _settle(_skops().dumps(self._forest)), name=_WEIGHTS)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -196,10 +197,10 @@ class ForestClassifier:
         card = read_card(folder)
         data = read_weights(folder, card, name=_WEIGHTS)
         try:
-            strange = set(skops.io.get_untrusted_types(data=data)) - set(_TRUSTED)
+            strange = set(_skops().get_untrusted_types(data=data)) - set(_TRUSTED)
             if strange:
                 raise InputError(f"{folder / _WEIGHTS} holds {', '.join(sorted(strange))}", wanted="trees only")
-            forest = skops.io.loads(data, trusted=_TRUSTED)
+            forest = _skops().loads(data, trusted=_TRUSTED)
             model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
             model.trees, model.share = len(forest.estimators_), float(card.recipe.get("share", 0.0))
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
@@ -245,6 +246,24 @@ def _weights(train: Samples) -> npt.NDArray[np.float64]:
     counts = np.bincount(columns)
     balance = np.sqrt(counts[counts > 0].mean() / np.maximum(counts, 1))
     return np.asarray(np.maximum(balance[columns] * train.purity, 1e-3), np.float64)
+
+
+@functools.cache
+def _skops() -> Any:
+    """Import skops without PyTorch, which a forest does not need.
+
+    skops asks scikit-learn for all its estimators; the search also imports what scikit-learn has for PyTorch, if that
+    is installed, and PyTorch with it: 2 s in each command that reads or writes a forest.
+    """
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # an import of it fails, as where it is not installed
+    try:
+        import skops.io  # noqa: PLC0415 - see above
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    return skops.io
 
 
 def _settle(archive: bytes) -> bytes:

@@ -100,12 +100,14 @@ def make_board(
 
 def finish_board(board: "Board | None", model: Classifier, train: Samples, valid: Samples | None) -> None:
     """Write what is known of the trained model, where there is a log."""
+    if board is None:
+        return
     from citygrain.models.choice import AutoClassifier  # noqa: PLC0415 - PyTorch only for a network
     from citygrain.models.neural import NeuralClassifier  # noqa: PLC0415
 
     trained = list(model.members.values()) if isinstance(model, AutoClassifier) else [model]
     for member in trained:
-        if board is not None and isinstance(member, NeuralClassifier):
+        if isinstance(member, NeuralClassifier):
             board.finish(member, train, valid)
 
 
