@@ -32,7 +32,7 @@ lint: .venv/ready   ## ruff and mypy
 	$(BIN)/mypy
 
 docs: .venv/ready   ## run the tutorials and write their pictures to runs/docs
-	$(RUN) pytest tests/test_docs.py tests/test_board_browser.py
+	$(RUN) pytest tests/test_docs.py tests/test_tutorials.py tests/test_board_browser.py
 
 # Peers that cannot live beside our libraries, for the benchmarks alone.
 .venv-peers/ready: benchmarks/requirements-peers.txt

@@ -21,7 +21,7 @@ from benchmarks.frame import Row, beside, command_line, turns
 from benchmarks.patches import city_patches
 from citygrain.models.architectures import build_network
 from citygrain.models.catalogue import make_model
-from citygrain.models.training import Hooks
+from citygrain.models.hooks import Hooks
 from citygrain.samples.samples import Samples
 
 ADDED = 0.10

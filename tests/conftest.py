@@ -18,6 +18,7 @@ from helpers.commands import Command, Said
 
 ROOT = Path(__file__).parents[1]
 
+pytest.register_assert_rewrite("helpers.pages")
 settings.register_profile(
     "citygrain",
     deadline=None,  # shared machines are no stopwatches
@@ -28,8 +29,8 @@ settings.load_profile("citygrain")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the pages: they take as long as all other files together, which go on beside them."""
-    items.sort(key=lambda item: item.path.name != "test_docs.py")
+    """Begin with the pages, which take longest: no process is to wait for them at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_tutorials.py"))
 
 
 @pytest.fixture(scope="session")

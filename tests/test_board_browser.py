@@ -104,8 +104,8 @@ def real_runs(folder: Path, data: Path) -> Logged:
 
 def toy_runs(folder: Path) -> Logged:
     from citygrain.models.catalogue import make_model
+    from citygrain.models.hooks import Hooks
     from citygrain.models.neural import NeuralClassifier
-    from citygrain.models.training import Hooks
     from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board
 
     train, valid = toy_patches(120), toy_patches(60, seed=5)

@@ -15,8 +15,8 @@ import pytest
 from citygrain.errors import CitygrainError, InputError
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.models.devices import ONE, Devices, available_devices
+from citygrain.models.hooks import Hooks
 from citygrain.models.neural import NeuralClassifier
-from citygrain.models.training import Hooks
 from citygrain.samples.open import open_samples
 from citygrain.samples.samples import Samples
 from helpers.patch_worlds import write_patches

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from citygrain.errors import InputError
 from citygrain.models.catalogue import make_model
+from citygrain.models.hooks import Hooks
 from citygrain.models.neural import NeuralClassifier
-from citygrain.models.training import STATE, Hooks, as_good_as_best
+from citygrain.models.training import STATE, as_good_as_best
 from citygrain.samples.samples import Samples
 from helpers.worlds import toy_patches, toy_rows
 

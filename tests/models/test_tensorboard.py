@@ -14,9 +14,9 @@ from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.models.board_views import Crop
 from citygrain.models.catalogue import make_model
+from citygrain.models.hooks import Hooks
 from citygrain.models.neural import NeuralClassifier
 from citygrain.models.tensorboard import Board, BoardPlan
-from citygrain.models.training import Hooks
 from citygrain.report.board import BoardPictures
 from citygrain.samples.samples import Samples
 from helpers.board_logs import Log, read_log

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from citygrain.errors import InputError
+from citygrain.models.card import ModelCard
 from citygrain.models.networks import resnet50, sen2lcz
 from citygrain.models.networks.course_cnn import course_cnn
 from citygrain.models.networks.fusion import TwoBranches
@@ -17,7 +19,7 @@ from citygrain.models.networks.sen2lcz import Sen2LCZ
 from citygrain.models.normalisation import SEGMENT
 from citygrain.sensors import SAR_FEATURES, SENTINEL1, SO2SAT_SENTINEL1
 
-__all__ = ["NETWORKS", "build_network"]
+__all__ = ["NETWORKS", "build_network", "network_of"]
 
 Builder = Callable[[tuple[str, ...], tuple[int, ...], int], nn.Module]
 
@@ -49,6 +51,14 @@ def build_network(name: str, features: tuple[str, ...], input_shape: tuple[int, 
     if name not in NETWORKS:
         raise InputError(f"network {name!r}", wanted=f"one of {', '.join(NETWORKS)}")
     return NETWORKS[name](features, input_shape, classes)
+
+
+def network_of(card: ModelCard) -> nn.Module:
+    """Build the network of a card, with weights drawn from PyTorch's source."""
+    network = build_network(card.network, card.features, card.input_shape, len(card.present))
+    if len(card.input_shape) == 3:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
+    return network
 
 
 def _square(name: str, input_shape: tuple[int, ...], *, smallest: int = 1) -> int:

@@ -13,7 +13,7 @@ from citygrain.models.classifier import Classifier
 from citygrain.models.devices import ONE, Devices
 
 if TYPE_CHECKING:
-    from citygrain.models.training import Hooks
+    from citygrain.models.hooks import Hooks
 
 __all__ = ["MODELS", "PATCH_MODELS", "ModelName", "load_model", "make_model"]
 
@@ -105,9 +105,9 @@ def make_model(
         raise InputError(
             f"model {name!r} with recipe {recipe!r}", wanted=f"one of {', '.join(MODELS)}, recipe default or course"
         )
+    from citygrain.models.hooks import Hooks  # noqa: PLC0415
     from citygrain.models.neural import NeuralClassifier  # noqa: PLC0415  # torch only for a network
     from citygrain.models.recipe import recipe_named  # noqa: PLC0415
-    from citygrain.models.training import Hooks  # noqa: PLC0415
 
     settings = "patches" if name in PATCH_MODELS and recipe == "default" else recipe
     if epochs is None and recipe == "course":

@@ -15,21 +15,20 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
 
 from citygrain.errors import InputError
 from citygrain.files import make_folder
-from citygrain.models.architectures import build_network
-from citygrain.models.card import ModelCard
+from citygrain.models.architectures import network_of
 from citygrain.models.crew import Crew, crew
 from citygrain.models.devices import Devices
 from citygrain.models.feed import Feed
+from citygrain.models.hooks import Hooks, Job
 from citygrain.models.parallel import has_batch_statistics, workers
 from citygrain.models.precision import device
 from citygrain.models.recipe import Recipe
-from citygrain.models.training import STATE, Hooks, Job, Training
+from citygrain.models.training import STATE, Training
 
-__all__ = ["Task", "network_of", "train_network"]
+__all__ = ["Task", "train_network"]
 
 _log = logging.getLogger(__name__)
 _ADVICE = (
@@ -68,14 +67,6 @@ class Task:
     def for_helpers(self) -> "Task":
         """Return what a helper needs: nobody looks on there."""
         return replace(self, job=replace(self.job, hooks=Hooks(checkpoint=self.job.hooks.checkpoint)))
-
-
-def network_of(card: ModelCard) -> nn.Module:
-    """Build the network of a card, with weights drawn from PyTorch's source."""
-    network = build_network(card.network, card.features, card.input_shape, len(card.present))
-    if len(card.input_shape) == 3:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
-    return network
 
 
 def train_network(task: Task) -> Training:

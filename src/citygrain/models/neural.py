@@ -24,12 +24,13 @@ from torch import Tensor, nn
 
 from citygrain.errors import CitygrainError, InputError
 from citygrain.legend import Legend
+from citygrain.models.architectures import network_of
 from citygrain.models.augment import square_view
 from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import batches, labelled, same_features, spread_columns
 from citygrain.models.devices import ONE, Devices
 from citygrain.models.feed import Feed, prepare
-from citygrain.models.fitting import Task, network_of, train_network
+from citygrain.models.hooks import Hooks, Job
 from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.normalisation import Normalisation, learn_normalisation, learn_robust_normalisation
 from citygrain.models.parallel import workers
@@ -37,7 +38,6 @@ from citygrain.models.penultimate import last_inputs, last_linear
 from citygrain.models.precision import autocast, bf16_pays, device
 from citygrain.models.recipe import Recipe
 from citygrain.models.store import read_weights, write_model
-from citygrain.models.training import Hooks, Job
 from citygrain.samples.samples import Samples
 
 __all__ = ["NeuralClassifier"]
@@ -137,6 +137,8 @@ class NeuralClassifier:
         ModelMismatchError
             If the validation rows differ from the training rows in features, legend or shape.
         """
+        from citygrain.models.fitting import Task, train_network  # noqa: PLC0415 - Lightning for training only
+
         train = labelled(train)
         card = self._new_card(train)
         feeds = [self._feed(train, card, seed=self.seed)]

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,16 @@ from torch.nn import functional
 
 from citygrain.errors import InputError
 from citygrain.files import whole_file
-from citygrain.models.card import ModelCard
 from citygrain.models.crew import average, joined_parts, total
 from citygrain.models.feed import Batch, Feed, shares, spread_seed
+from citygrain.models.hooks import Job
 from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.networks.dropout import seed_dropout
 from citygrain.models.parallel import Twins, split_network
 from citygrain.models.precision import autocast, device
 from citygrain.models.recipe import Recipe
-from citygrain.tiles import Progress
 
-__all__ = ["STATE", "Hooks", "Job", "Training", "as_good_as_best"]
+__all__ = ["STATE", "Training", "as_good_as_best"]
 
 _log = logging.getLogger(__name__)
 _JUDGED = 64
@@ -39,57 +37,10 @@ STATE = "last.ckpt"
 """The state after the last finished epoch, in the checkpoint folder."""
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """What looks on while a network trains.
-
-    Attributes
-    ----------
-    progress : callable, optional
-        Called with (epochs done, epochs) after each epoch.
-    checkpoint : Path, optional
-        Folder for the state after the last finished epoch; a training that finds one there goes on from it.
-    loggers : sequence
-        Lightning loggers.
-    callbacks : sequence
-        Lightning callbacks.
-    """
-
-    progress: Progress | None = None
-    checkpoint: Path | None = None
-    loggers: Sequence[Any] = ()
-    callbacks: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a training is asked for besides network, recipe and rows.
-
-    Attributes
-    ----------
-    seed : int
-        Source of every draw.
-    half : bool
-        Compute in bfloat16.
-    key : str
-        Fingerprint of network, recipe, seed and rows; a state with another one is not taken up.
-    hooks : Hooks
-        What looks on.
-    card : ModelCard
-        What the model is, for those who look on.
-    """
-
-    seed: int
-    half: bool
-    key: str
-    hooks: Hooks
-    card: ModelCard
-
-
 class Training(pl.LightningModule):
     """A network in training: loss, optimiser, schedule, learning curves, best weights."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe, feed: Feed, *, job: "Job") -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, feed: Feed, *, job: Job) -> None:
         super().__init__()
         self.network, self.recipe, self.feed = network, recipe, feed
         self.seed, self.bf16, self.key, self.hooks = job.seed, job.half, job.key, job.hooks

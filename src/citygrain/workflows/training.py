@@ -12,8 +12,8 @@ from citygrain.models.devices import ONE, Devices
 from citygrain.tiles import Progress
 
 if TYPE_CHECKING:
+    from citygrain.models.hooks import Hooks
     from citygrain.models.tensorboard import Board
-    from citygrain.models.training import Hooks
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def training_hooks(
     """
     if model == "forest":
         return None
-    from citygrain.models.training import Hooks  # noqa: PLC0415 - PyTorch only for a network
+    from citygrain.models.hooks import Hooks  # noqa: PLC0415 - PyTorch only for a network
 
     if not devices.leads:
         return Hooks(checkpoint=checkpoint)
