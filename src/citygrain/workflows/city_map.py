@@ -39,7 +39,7 @@ from citygrain.workflows.parts import choose_rows, group_units
 from citygrain.workflows.rasters import write_map, write_segments
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.run_report import make_record
-from citygrain.workflows.training import training_hooks, wait_for
+from citygrain.workflows.training import imported_meanwhile, training_hooks, wait_for
 from citygrain.workflows.trust import TestLog, known_ground, learn_trust, look_at_ground, set_rule, units_to_log
 from citygrain.workflows.units import (
     map_values,
@@ -214,16 +214,17 @@ class _Job:
         c = self.config.segments
 
         def work() -> None:
-            write_segments(
-                self.folder / "segments.tif",
-                self.data.features,
-                n_segments=c.n_segments,
-                area_ha=c.area,
-                compactness=c.compactness,
-                iterations=c.iterations,
-                memory=self.data.memory.for_pixels if self.data.streams else None,
-                progress=self.progress,
-            )
+            with imported_meanwhile(self.config.model.name):
+                write_segments(
+                    self.folder / "segments.tif",
+                    self.data.features,
+                    n_segments=c.n_segments,
+                    area_ha=c.area,
+                    compactness=c.compactness,
+                    iterations=c.iterations,
+                    memory=self.data.memory.for_pixels if self.data.streams else None,
+                    progress=self.progress,
+                )
 
         self.manifest.step(
             "segments",

@@ -1,8 +1,11 @@
 """What looks on while a model trains: progress, TensorBoard, and checkpoints that an interrupted training uses."""
 
+import importlib
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +20,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["training_hooks", "wait_for"]
+__all__ = ["imported_meanwhile", "training_hooks", "wait_for"]
 
 _PATIENCE = 3600.0
 """Seconds that a machine waits for what the first one does alone."""
+
+
+@contextmanager
+def imported_meanwhile(model: ModelName) -> Iterator[None]:
+    """Import what the training of a network needs, PyTorch and Lightning, while a block of other work is done.
+
+    That takes seconds on one core, which compiled work on another one does not wait for.
+    """
+    if model == "forest":
+        yield
+        return
+    ahead = threading.Thread(target=importlib.import_module, args=("citygrain.models.tensorboard",))
+    ahead.start()
+    try:
+        yield
+    finally:
+        ahead.join()
 
 
 def training_hooks(
