@@ -196,13 +196,14 @@ class ForestClassifier:
         """
         card = read_card(folder)
         data = read_weights(folder, card, name=_WEIGHTS)
+        skops = _skops()
         try:
-            strange = set(_skops().get_untrusted_types(data=data)) - set(_TRUSTED)
-            if strange:
-                raise InputError(f"{folder / _WEIGHTS} holds {', '.join(sorted(strange))}", wanted="trees only")
-            forest = _skops().loads(data, trusted=_TRUSTED)
+            forest = skops.loads(data, trusted=_TRUSTED)
             model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
             model.trees, model.share = len(forest.estimators_), float(card.recipe.get("share", 0.0))
+        except skops.exceptions.UntrustedTypesFoundException:
+            strange = set(skops.get_untrusted_types(data=data)) - set(_TRUSTED)
+            raise InputError(f"{folder / _WEIGHTS} holds {', '.join(sorted(strange))}", wanted="trees only") from None
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(f"the forest in {folder} is damaged: {error}", mend="train it again") from None
         model._card, model._forest = card, forest
