@@ -56,10 +56,18 @@ def test_another_estimator_is_no_forest(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_forest_needs_no_pytorch(folder: Path) -> None:
-    program = (
-        "import sys; import numpy as np; from pathlib import Path; from citygrain.models.catalogue import load_model; "
-        f"model = load_model(Path({str(folder)!r})); model.predict(np.zeros((1, 3), np.float32)); model.save(Path({str(folder)!r})); "
-        "print('torch' in sys.modules); import torch; print(torch.ones(1).item())"
-    )
+    program = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from citygrain.models.catalogue import load_model
+
+model = load_model(Path({str(folder)!r}))
+model.predict(np.zeros((1, 3), np.float32))
+model.save(Path({str(folder)!r}))
+print("torch" in sys.modules)
+import torch
+print(torch.ones(1).item())
+"""
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["False", "1.0"]

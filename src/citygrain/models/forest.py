@@ -199,9 +199,7 @@ class ForestClassifier:
         skops = _skops()
         try:
             forest = skops.loads(data, trusted=_TRUSTED)
-            if not isinstance(
-                forest, RandomForestClassifier | ExtraTreesClassifier
-            ):  # skops trusts all of scikit-learn
+            if not isinstance(forest, RandomForestClassifier | ExtraTreesClassifier):  # skops trusts scikit-learn
                 raise InputError(f"{folder / _WEIGHTS} holds a {type(forest).__name__}", wanted="trees only")
             model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
             model.trees, model.share = len(forest.estimators_), float(card.recipe.get("share", 0.0))
