@@ -1,5 +1,6 @@
 """Toy worlds, and the way to the real data."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -102,7 +103,27 @@ name = "forest"
 
 @pytest.fixture(scope="session")
 def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of runs: `a`; `b`, whose map has other classes in places; `c`, with other superpixels."""
+    """Folder of runs: `a`; `b`, whose map has other classes in places; `c`, with other superpixels.
+
+    The process that comes first makes it; the others copy it.
+    """
+    together = tmp_path_factory.getbasetemp().parent  # of all processes of a session, where there are several
+    made, own = together / "finished_runs", tmp_path_factory.mktemp("runs") / "own"
+    with (together / "finished_runs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            make_runs(city, own)
+            return own
+        if not made.exists():
+            make_runs(city, made)
+    shutil.copytree(made, own)
+    for path in (*own.glob("*.toml"), *own.glob("?/manifest.json")):
+        path.write_text(path.read_text(encoding="utf-8").replace(str(made), str(own)), encoding="utf-8")
+    return own
+
+
+def make_runs(city: SyntheticCity, folder: Path) -> None:
+    """Make the runs of `finished_runs`."""
     from citygrain.maps.thematic_map import ThematicMap
     from citygrain.models.card import read_card
     from citygrain.scene.codes import read_codes
@@ -110,7 +131,7 @@ def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory)
     from citygrain.workflows.city_map import run_city_map
     from citygrain.workflows.config import read_config
 
-    folder = tmp_path_factory.mktemp("runs")
+    folder.mkdir()
     grid = city.scene.odc.geobox
     numbers = np.rint(city.scene.values * 10_000).astype(np.uint16)
     write_cog(folder / "scene.tif", numbers, grid, band_names=[str(b) for b in city.scene.band.values])
@@ -126,4 +147,3 @@ def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory)
     record = json.loads((folder / "b/manifest.json").read_text(encoding="utf-8"))
     record["config"]["model"]["epochs"] = 11
     (folder / "b/manifest.json").write_text(json.dumps(record), encoding="utf-8")
-    return folder

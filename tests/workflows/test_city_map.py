@@ -131,6 +131,7 @@ def test_training_and_test_patches_share_no_pixel(done: Path) -> None:
     assert (apart_x | apart_y).all()
 
 
+@pytest.mark.slow
 def test_running_again_reuses_and_fresh_does_not(world: Path, done: Path) -> None:
     before = contents(done)
     again = run_city_map(config(world), done, truth=world / "truth.tif")
@@ -140,6 +141,7 @@ def test_running_again_reuses_and_fresh_does_not(world: Path, done: Path) -> Non
     assert contents(done) == before
 
 
+@pytest.mark.slow
 def test_a_changed_setting_redoes_what_depends_on_it(world: Path, done: Path, tmp_path: Path) -> None:
     text = (world / "forest.toml").read_text().replace("per_class = 150", "per_class = 90")
     (world / "other.toml").write_text(text, encoding="utf-8")

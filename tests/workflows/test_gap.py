@@ -27,6 +27,7 @@ def found(run: Path) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_only_the_split_differs(found: dict) -> None:
     assert found["random"].keys() == found["spatial"].keys() == found["leak"].keys()
     for name in ("overall_accuracy", "kappa", "macro_f1"):
@@ -37,6 +38,7 @@ def test_only_the_split_differs(found: dict) -> None:
     assert found["random_sharing_ground"] > 0.5  # windows of neighbours overlap
 
 
+@pytest.mark.slow
 def test_it_is_kept_and_told(found: dict, run: Path) -> None:
     assert read_gap(run) == found == json.loads((run / FILE).read_text(encoding="utf-8"))
     lines = gap_lines(found)
@@ -47,6 +49,7 @@ def test_it_is_kept_and_told(found: dict, run: Path) -> None:
     assert 'id="gap"' in page and "Folds of whole blocks" in page
 
 
+@pytest.mark.slow
 def test_of_other_samples_it_says_nothing(found: dict, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "a")
     with (tmp_path / "a/samples.h5").open("ab") as file:
@@ -55,6 +58,7 @@ def test_of_other_samples_it_says_nothing(found: dict, run: Path, tmp_path: Path
     assert read_gap(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_the_command_says_the_leak(citygrain: Command, finished_runs: Path, tmp_path: Path) -> None:
     shutil.copytree(finished_runs / "a", tmp_path / "a")
     result = citygrain("assess", "--gap", tmp_path / "a", "--folds", 2, "--model", "forest")
