@@ -5,6 +5,7 @@ Everything that comes from outside (class names, paths, titles) is escaped by th
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from citygrain.report.charts import (
     figure_times,
 )
 from citygrain.report.display import natural_bands, pixel_metres
-from citygrain.report.explore import Explored, explore, script, script_hash
+from citygrain.report.explore import Exploration, Explored, explore, script, script_hash
 from citygrain.report.labels import figure_pixel_account
 from citygrain.report.map_page import middle_window
 from citygrain.report.maps import figure_composite, figure_confidence, figure_errors, figure_map, figure_maps
@@ -44,6 +45,8 @@ __all__ = ["LARGEST", "RunRecord", "write_report"]
 
 LARGEST = 30_000_000
 """Bytes of a report: what the pictures leave of it is for the tiles of the map."""
+_PICTURES = 6_000_000
+"""Bytes that are kept free for the pictures; where they need more, what can be explored is packed again."""
 _REST = 250_000
 """Bytes kept for texts, tables, style and script."""
 
@@ -168,7 +171,7 @@ def write_report(path: Path, run: RunRecord) -> None:
     OutputError
         If the file cannot be written.
     """
-    pictures = _pictures(run)
+    pictures, exploration = _drawn(run)
     page = page_template("report.html.j2").render(
         run=run,
         held_out=run.assessment[run.unit],
@@ -185,12 +188,23 @@ def write_report(path: Path, run: RunRecord) -> None:
         areas=_areas(run),
         facts=_facts(run),
         pictures=pictures,
-        exploration=explore(_explored(run), budget=LARGEST - _REST - sum(map(len, pictures.values()))),
+        exploration=exploration,
         script=Markup(script()),  # noqa: S704 - our own file
         script_hash=script_hash(),
         config=json.dumps(run.config, indent=2, default=str, ensure_ascii=False),
     )
     write_text(path, page)
+
+
+def _drawn(run: RunRecord) -> tuple[dict[str, str], Exploration]:
+    """Return pictures and what can be explored; one is packed while the other is drawn."""
+    explored, room = _explored(run), LARGEST - _REST
+    with ThreadPoolExecutor(1) as beside:
+        packed = beside.submit(explore, explored, budget=room - _PICTURES)
+        pictures = _pictures(run)
+        exploration = packed.result()
+    size = sum(map(len, pictures.values()))
+    return pictures, exploration if size <= _PICTURES else explore(explored, budget=room - size)
 
 
 def _pictures(run: RunRecord) -> dict[str, str]:
