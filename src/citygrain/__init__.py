@@ -15,7 +15,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "citygrain.errors": ("CitygrainError", "ConfigError", "InputError", "ModelMismatchError", "OutputError"),
-    "citygrain.legend": ("FROM_GLC10", "LCZ", "URBAN", "WORLDCOVER", "LandClass", "Legend"),
+    "citygrain.legend": (
+        "CORINE",
+        "DYNAMIC_WORLD",
+        "ESRI_LULC",
+        "FROM_GLC10",
+        "LCZ",
+        "URBAN",
+        "URBAN_ATLAS",
+        "WORLDCOVER",
+        "LandClass",
+        "Legend",
+    ),
     "citygrain.lcz": ("recode_lcz",),
     "citygrain.sensors": ("LANDSAT8", "SENTINEL1", "SENTINEL2"),
     "citygrain.scene.read": ("read_scene",),

@@ -17,9 +17,13 @@ from citygrain.features.indices import spectral_index as spectral_index
 from citygrain.features.stack import compute_features as compute_features
 from citygrain.grid_patches import GridPatches as GridPatches
 from citygrain.lcz import recode_lcz as recode_lcz
+from citygrain.legend import CORINE as CORINE
+from citygrain.legend import DYNAMIC_WORLD as DYNAMIC_WORLD
+from citygrain.legend import ESRI_LULC as ESRI_LULC
 from citygrain.legend import FROM_GLC10 as FROM_GLC10
 from citygrain.legend import LCZ as LCZ
 from citygrain.legend import URBAN as URBAN
+from citygrain.legend import URBAN_ATLAS as URBAN_ATLAS
 from citygrain.legend import WORLDCOVER as WORLDCOVER
 from citygrain.legend import LandClass as LandClass
 from citygrain.legend import Legend as Legend

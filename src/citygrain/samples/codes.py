@@ -205,7 +205,8 @@ def _from_classes(classes: Mapping[str, str], legend: Legend | None, scheme: str
 
 
 def _from_legend(legend: Legend) -> dict[str, int]:
-    codes = {value_key(c.name): c.code for c in legend} | {value_key(c.code): c.code for c in legend}
+    codes = {value_key(c.name): c.code for c in legend}
+    codes |= {value_key(value): c.code for c in legend for value in c.in_files}
     if legend.scheme == "lcz":
         codes |= _LCZ_LETTERS
     return codes
