@@ -279,8 +279,8 @@ DYNAMIC_WORLD = _ready("dynamic-world")
 ESRI_LULC = _ready("esri-lulc")
 """Esri and Impact Observatory 10 m land use / land cover (Karra et al. 2021), 9 classes and clouds as one of them."""
 URBAN_ATLAS = _ready("urban-atlas")
-"""Urban Atlas 2018, 27 classes: its codes of five digits are numbered 1 to 27 here. The green urban areas of 2021, which
-it divides by access, are one; orchards (25000) occur in its older legend alone."""
+"""Urban Atlas 2018, 27 classes: its codes of five digits are numbered 1 to 27 here. Green urban areas of 2021 (14110 to
+14130, by access) are one class; orchards (25000) stand in its older legend alone."""
 CORINE = _ready("corine")
 """CORINE Land Cover, the 44 classes of level 3: 1 to 44 as its raster, or 111 to 523 as its polygons write them."""
 URBAN = _ready("urban")
