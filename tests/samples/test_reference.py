@@ -498,9 +498,8 @@ def test_a_scene_without_crs_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_worldcover_file_is_not_read_as_from_glc10(tmp_path: Path) -> None:
-    path = raster(tmp_path, np.full(tuple(GRID.shape), 10, np.uint8))
-    with rasterio.open(path, "r+") as file:
-        file.update_tags(title="ESA WorldCover product at 10m resolution for year 2021")
+    said = {"title": "ESA WorldCover product at 10m resolution for year 2021"}
+    path = raster(tmp_path, np.full(tuple(GRID.shape), 10, np.uint8), tags=said)
     assert read_reference(path, GRID, legend=WORLDCOVER)[1] == WORLDCOVER
     with pytest.raises(InputError, match="10 is not 'Tree cover' but 'Cropland'; wanted: worldcover"):
         read_reference(path, GRID, legend=FROM_GLC10)
@@ -526,7 +525,8 @@ def test_water_is_nought_in_dynamic_world_but_not_in_our_maps_of_it(tmp_path: Pa
     path = raster(tmp_path, np.full(tuple(GRID.shape), 1, np.uint8))
     theirs, _ = read_reference(path, GRID, legend=DYNAMIC_WORLD)
     assert DYNAMIC_WORLD.name_of(int(theirs.values[0, 0])) == "Trees"
-    with rasterio.open(path, "r+") as file:
-        file.update_tags(legend="dynamic-world")  # as our maps say
+    path = raster(
+        tmp_path, np.full(tuple(GRID.shape), 1, np.uint8), tags={"legend": "dynamic-world"}
+    )  # as our maps say
     ours, _ = read_reference(path, GRID, legend=DYNAMIC_WORLD)
     assert DYNAMIC_WORLD.name_of(int(ours.values[0, 0])) == "Water"

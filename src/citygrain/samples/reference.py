@@ -156,7 +156,7 @@ def _is_ours(path: Path, legend: Legend) -> bool:
         except ValueError:
             colors = {}
     if tags.get("legend") is not None:
-        return tags["legend"] == legend.scheme
+        return str(tags["legend"]) == legend.scheme
     said = refuse_other_scheme(Evidence(path.name, tags, read_class_names(path), colors), legend)
     if said is None and (alike := spoken_alike(legend)):
         logger.warning("%s does not say its scheme: it is read as %s; %s", path.name, legend.scheme, alike)
