@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ def test_one_line_names_licence_attribution_and_citation() -> None:
     assert said.endswith("Zanaga et al. 2022, doi:10.5281/zenodo.7254221")
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"a.tif": {"title": "x"}}', '{"a.tif": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"sources": 3}', '{"sources": [3]}', '{"sources": [{"files": ["a.tif"]}]}']
+)
 def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / SOURCES).write_text(text)
     with pytest.raises(InputError, match="a record of sources"):
@@ -49,3 +52,17 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
 def test_unknown_imagery_is_refused() -> None:
     with pytest.raises(InputError, match="one of sentinel-2"):
         imagery_source("spot", [2020])
+
+
+def test_a_record_of_fetch_is_understood_and_kept(tmp_path: Path) -> None:
+    row = {"product": "sentinel-2", "level": "L2A", "licence": "free", "licence_url": None, "attribution": "Copernicus"}
+    cover = {"product": "worldcover", "licence": "CC BY 4.0", "attribution": "(c) ESA", "doubt": None}
+    (tmp_path / SOURCES).write_text(json.dumps({"sources": [row, cover], "radiometry": {"a": 1}}))
+    for name in ("s2.tif", "worldcover.tif", "clear.tif"):
+        (tmp_path / name).touch()
+    known = read_sources(tmp_path)
+    assert set(known) == {"s2.tif", "worldcover.tif"}
+    assert known["s2.tif"].title == "Copernicus Sentinel-2"
+    write_sources(tmp_path, {"lcz.tif": product_source(map_product("lcz-map"))})
+    assert json.loads((tmp_path / SOURCES).read_text())["radiometry"] == {"a": 1}
+    assert set(read_sources(tmp_path)) == {"s2.tif", "worldcover.tif", "lcz.tif"}

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from citygrain.errors import InputError
 from citygrain.files import write_text
@@ -34,7 +35,7 @@ class Source:
     citation, doi : str
         What to cite; empty where nothing is asked for.
     product : str
-        Name of the map product, see `citygrain.imagery.references.map_product`; empty for imagery.
+        Name of the map product, see `citygrain.imagery.references.map_product`, or of the imagery.
     year : int
         Of a map product, the ground that it shows; else 0.
     """
@@ -96,7 +97,7 @@ data 2024, 2025
         raise InputError(f"imagery {product!r}", wanted=f"one of {', '.join(known)}")
     row, taken = known[product], ", ".join(map(str, sorted(set(years))))
     words = row["attribution"].format(years=taken)
-    return Source(row["title"], row["licence"], " ".join(words.split()).replace(" ;", ";"), row["licence_url"])
+    return Source(row["title"], row["licence"], " ".join(words.split()), row["licence_url"], product=product)
 
 
 @cache
@@ -131,29 +132,63 @@ def write_sources(folder: Path, sources: Mapping[str, Source]) -> None:
     >>> source_of(folder / "other.tif") is None
     True
     """
-    known = read_sources(folder) | dict(sources)
-    record = {name: {key: value for key, value in asdict(known[name]).items() if value} for name in sorted(known)}
-    write_text(folder / SOURCES, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    record, known = _record(folder), read_sources(folder) | dict(sources)
+    files = dict[Source, list[str]]()
+    for name in sorted(known):
+        files.setdefault(known[name], []).append(name)
+    rows = [{"files": names, **{k: v for k, v in asdict(one).items() if v}} for one, names in files.items()]
+    write_text(folder / SOURCES, json.dumps({**record, "sources": rows}, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_sources(folder: Path) -> dict[str, Source]:
     """Return what is recorded of the files of a folder, by name; nothing where there is no record.
+
+    Of a row that names no files, those count that are called as `citygrain fetch` calls them: ``s2.tif``, ``s1.tif``,
+    ``worldcover.tif``.
 
     Raises
     ------
     InputError
         If the record is damaged.
     """
-    path = folder / SOURCES
+    found = dict[str, Source]()
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): Source(**row) for name, row in record.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", wanted="a record of sources", mend="or delete it") from None
+        for row in _record(folder).get("sources", []):
+            names = row["files"] if "files" in row else _usual_files(folder, row["product"])
+            found |= {str(name): _source(row) for name in names}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise _damaged(folder, "a source without its licence") from None
+    return found
 
 
 def source_of(path: Path) -> Source | None:
     """Return what is recorded of a file in its folder, or None."""
     return read_sources(Path(path).parent).get(Path(path).name)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / SOURCES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, str(error)) from None
+    if not isinstance(record, dict) or not isinstance(record.get("sources", []), list):
+        raise _damaged(folder, "no list of sources")
+    return record
+
+
+def _damaged(folder: Path, reason: str) -> InputError:
+    return InputError(f"{folder / SOURCES} cannot be read: {reason}", wanted="a record of sources", mend="or delete it")
+
+
+def _source(row: Mapping[str, Any]) -> Source:
+    product = str(row.get("product", ""))
+    title = row.get("title") or _imagery().get(product, {}).get("title") or product
+    words = {key: str(row.get(key) or "") for key in ("licence_url", "citation", "doi", "attribution")}
+    return Source(title=title, licence=str(row["licence"]), product=product, year=int(row.get("year", 0)), **words)
+
+
+def _usual_files(folder: Path, product: str) -> list[str]:
+    start = {"sentinel-2": "s2", "sentinel-1": "s1"}.get(product, product)
+    return sorted(path.name for path in folder.glob("*.tif") if path.name.startswith(start))

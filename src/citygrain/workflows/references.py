@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from citygrain.errors import InputError
 from citygrain.imagery.merge_tables import chosen_merge
-from citygrain.imagery.references import MapProduct, map_product
+from citygrain.imagery.references import MapProduct, map_product, map_products
 from citygrain.imagery.sources import Source, product_source, source_of
 from citygrain.legend import Legend, ready_legends
 from citygrain.samples.vector import fields_of, is_vector
@@ -91,12 +91,11 @@ def settled_merge(
 
 def config_product(c: "ReferenceConfig") -> MapProduct | None:
     """Return the map product that a reference is, if it is one: as named, else as recorded beside its file."""
-    source = source_of(Path(c.path)) if c.classes is None else None
-    recorded = source.product if source is not None else ""
-    if c.product is not None:
-        year = source.year if source is not None and recorded == c.product else None
-        return map_product(c.product, c.year or year)
-    return map_product(recorded, source.year or None) if source is not None and recorded else None
+    recorded = source_of(Path(c.path)) if c.classes is None else None
+    name, year = c.product, c.year
+    if recorded is not None and recorded.product in map_products() and name in (None, recorded.product):
+        name, year = recorded.product, year or recorded.year or None
+    return map_product(name, year) if name is not None else None
 
 
 def reference_legend(c: "ReferenceConfig") -> Legend | None:
