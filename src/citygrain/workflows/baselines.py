@@ -20,7 +20,7 @@ from citygrain.samples.split import ROLES
 from citygrain.samples.store import read_units
 from citygrain.workflows.config import ReferenceConfig
 from citygrain.workflows.mean_spectra import mean_spectra
-from citygrain.workflows.references import reference_options
+from citygrain.workflows.references import config_product, reference_options
 from citygrain.workflows.run_data import RunData
 
 __all__ = ["baseline_caveats", "baseline_lines", "baselines", "ceiling"]
@@ -65,7 +65,8 @@ def baselines(data: RunData, table: Table, mapped: Codes, legend: Legend) -> dic
     }
     product = data.config.assess.product
     if product is not None:
-        others["product"] = (Path(product.path).name, unit_codes(product, data, legend, "product")[test])
+        name = str(config_product(product) or Path(product.path).name)
+        others["product"] = (name, unit_codes(product, data, legend, "product")[test])
     held = f"held-out test {data.config.samples.split}"
     found: dict[str, Any] = {"meaning": _MEANING, "on": held, "units": len(test)}
     for key, (name, codes) in others.items():
