@@ -15,10 +15,8 @@ import odc.geo.xr  # noqa: F401 - adds .odc to rasters
 import rasterio
 from rasterio.warp import transform_bounds
 
-from citygrain import read_scene, write_cog
+from citygrain import map_product, read_scene, write_cog, write_product
 from citygrain.files import write_text
-from citygrain.imagery.product_rasters import write_product
-from citygrain.imagery.references import map_product
 from citygrain.imagery.sources import imagery_source, product_source, write_sources
 
 DATES = {2013: "landsat8_20131129.tif", 2014: "landsat8_20141116.tif"}

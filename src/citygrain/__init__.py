@@ -32,6 +32,8 @@ _HOMES = {
     "citygrain.scene.read": ("read_scene",),
     "citygrain.scene.write": ("write_cog",),
     "citygrain.scene.synthetic": ("synthetic_city",),
+    "citygrain.imagery.references": ("map_product", "map_products"),
+    "citygrain.imagery.product_rasters": ("read_product", "write_product"),
     "citygrain.features.indices": ("band_math", "spectral_index"),
     "citygrain.features.stack": ("compute_features",),
     "citygrain.segments.slic": ("superpixels",),

@@ -16,6 +16,10 @@ from citygrain.features.indices import band_math as band_math
 from citygrain.features.indices import spectral_index as spectral_index
 from citygrain.features.stack import compute_features as compute_features
 from citygrain.grid_patches import GridPatches as GridPatches
+from citygrain.imagery.product_rasters import read_product as read_product
+from citygrain.imagery.product_rasters import write_product as write_product
+from citygrain.imagery.references import map_product as map_product
+from citygrain.imagery.references import map_products as map_products
 from citygrain.lcz import recode_lcz as recode_lcz
 from citygrain.legend import CORINE as CORINE
 from citygrain.legend import DYNAMIC_WORLD as DYNAMIC_WORLD
