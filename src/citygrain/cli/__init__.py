@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import board, finished, jobs, labels, lcz, learning, looking, mapping, patches, shelf, validating
+from citygrain.cli import (
+    board,
+    finished,
+    jobs,
+    labels,
+    lcz,
+    learning,
+    legends,
+    looking,
+    mapping,
+    patches,
+    shelf,
+    validating,
+)
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -76,6 +89,7 @@ app.command(
 )(patches.benchmark)
 app.command("areas", epilog="Example: citygrain areas training.kmz --scene s2.tif --out areas.png")(lcz.areas)
 app.command("recode", epilog="Example: citygrain recode lcz.tif --to wrf51 --out lcz_wrf.tif")(lcz.recode)
+app.command("legends", epilog="Example: citygrain legends worldcover --merge-table > my.csv")(legends.legends)
 app.command("board", epilog="Example: citygrain board runs/")(board.board)
 app.command("report", epilog="Example: citygrain report runs/aberystwyth")(jobs.report)
 app.command("figures", epilog="Example: citygrain figures runs/aberystwyth --format svg --out figures")(
