@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from citygrain.errors import InputError
 
 __all__ = [
+    "LANDSAT7",
     "LANDSAT8",
     "SAR_FEATURES",
     "SENSORS",
@@ -110,8 +111,22 @@ LANDSAT8 = Sensor(
         Band("B11", "lwir12", "T2", 12005, 100, ("B11_tir",)),
     ),
 )
+LANDSAT7 = Sensor(
+    "landsat-7",
+    1.0,
+    (
+        Band("B1", "blue", "B", 482.5, 30, ("B01", "SR_B1")),
+        Band("B2", "green", "G", 565, 30, ("B02", "SR_B2")),
+        Band("B3", "red", "R", 660, 30, ("B03", "SR_B3")),
+        Band("B4", "nir", "N", 825, 30, ("B04", "SR_B4")),
+        Band("B5", "swir16", "S1", 1650, 30, ("B05", "swir1", "SR_B5")),
+        Band("B6", "lwir", "T1", 11450, 60, ("ST_B6",)),
+        Band("B7", "swir22", "S2", 2220, 30, ("B07", "swir2", "SR_B7")),
+    ),
+)
+"""Landsat 4, 5 and 7: TM and ETM+ number their bands alike, and otherwise than Landsat 8 and 9."""
 SENTINEL1 = Sensor("sentinel-1", 1.0, (Band("VV", "vv", "VV", 0, 10, ("vv",)), Band("VH", "vh", "VH", 0, 10, ("vh",))))
-SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT8, SENTINEL1)}
+SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT8, LANDSAT7, SENTINEL1)}
 
 SO2SAT_SENTINEL2 = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The ten bands of So2Sat LCZ42 in file order."""
