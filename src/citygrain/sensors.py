@@ -107,6 +107,7 @@ LANDSAT8 = Sensor(
         Band("B5", "nir", "N", 865, 30, ("B05", "B5_nir", "SR_B5")),
         Band("B6", "swir16", "S1", 1608.5, 30, ("B06", "swir1", "B6_swir1", "SR_B6")),
         Band("B7", "swir22", "S2", 2200.5, 30, ("B07", "swir2", "B7_swir2", "SR_B7")),
+        Band("B9", "cirrus", "", 1373.5, 30, ("B09",)),
         Band("B10", "lwir11", "T1", 10895, 100, ("B10_tir", "ST_B10")),
         Band("B11", "lwir12", "T2", 12005, 100, ("B11_tir",)),
     ),

@@ -254,6 +254,14 @@ def test_huge_metadata_are_not_read(tmp_path: Path) -> None:
     refused(tmp_path / "x.zip", "has more than 16 MB")
 
 
+def test_a_product_without_one_of_its_bands_is_refused_unless_the_others_are_asked_for(tmp_path: Path) -> None:
+    safe = write_safe(tmp_path, level="L1C")
+    safe.file("B8A", 20).unlink()
+    refused(safe.path, r"is without B8A, which its metadata list; wanted: a whole product")
+    assert read_scene(safe.path, bands=["B04", "B08", "B11"]).sizes["band"] == 3
+    refused(safe.path, "band B8A is not in", bands=["B8A"])
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_truncated_band_is_named(tmp_path: Path, zipped: bool) -> None:
     safe = write_safe(tmp_path, size=1200)

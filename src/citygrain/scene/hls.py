@@ -65,8 +65,6 @@ def _band(name: str, file: str, sensor: Sensor) -> ProductBand | None:
         return ProductBand(_MASK, file, 30, 1.0, 0.0, nodata=_NO_MASK, codes=True)
     if not re.fullmatch(r"(?i)B(\d\d|8A)", name):
         return None  # angles of sun and view
-    if sensor is LANDSAT8 and name.upper() == "B09":
-        return ProductBand("B9", file, 30, _REFLECTANCE, 0.0, nodata=_NODATA)
     band = sensor.find(name)
     if band is None:
         return None

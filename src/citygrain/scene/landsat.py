@@ -82,6 +82,7 @@ def landsat_product(archive: Archive, metadata_file: str) -> Product:
     sensor = _sensor(reader.text("IMAGE_ATTRIBUTES", "SPACECRAFT_ID", r"LANDSAT_[4-9]"))
     surface = level.startswith("L2")
     bands = [*(reader.surface(sensor, root) if surface else reader.top(sensor, root)), *reader.masks(root)]
+    there = {band.name for band in bands}
     usual = tuple(band.name for band in bands if not band.codes and _sees_light(sensor, band.name))
     if not usual:
         raise InputError(f"{archive.path.name} holds none of the images of {short}", wanted="a product with its images")
@@ -97,6 +98,7 @@ def landsat_product(archive: Archive, metadata_file: str) -> Product:
         time=f"{date}T{clock}Z",
         tile=f"{_three(reader, 'WRS_PATH')}{_three(reader, 'WRS_ROW')}",
         evidence=f"{'REFLECTANCE_MULT and _ADD' if surface else 'the same and SUN_ELEVATION'} in {short}",
+        missing=tuple(name for name in reader.listed(sensor) if name not in there),
     )
 
 
@@ -214,6 +216,13 @@ class _Reader:
             file = self._file(self.group("PRODUCT_CONTENTS").get(key, ""), root)
             if file:
                 yield ProductBand(name, file, 30, 1.0, 0.0, nodata=_FILL if name == "QA_PIXEL" else None, codes=True)
+
+    def listed(self, sensor: Sensor) -> list[str]:
+        """Return the reflecting bands that are to be there."""
+        keys = [key.removeprefix("FILE_NAME_BAND_") for key in self.group("PRODUCT_CONTENTS")]
+        numbers = [key for key in keys if key.isdecimal() and key not in (_PANCHROMATIC, _CIRRUS)]
+        found = [band.name for key in numbers if (band := sensor.find(f"B{key}"))]
+        return [name for name in found if _sees_light(sensor, name)]
 
     def _images(self, root: str) -> Iterator[tuple[str, str]]:
         for key, value in self.group("PRODUCT_CONTENTS").items():

@@ -80,6 +80,8 @@ class Product:
         What the metadata say of the offset, where it is in doubt; the decisive first.
     evidence : str
         Where scale and offset come from, in words.
+    missing : tuple of str
+        Bands that its metadata list, that would be read, and whose files are not there.
     """
 
     kind: str
@@ -93,6 +95,7 @@ class Product:
     tile: str = ""
     claims: tuple[Claim, ...] = field(default=())
     evidence: str = ""
+    missing: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -147,6 +150,12 @@ def product_layers(
 
 def _wanted(product: Product, sensor: Sensor, bands: Sequence[str] | None) -> list[str]:
     if bands is None:
+        if product.missing:
+            raise InputError(
+                f"{product.name} is without {', '.join(product.missing)}, which its metadata list",
+                wanted="a whole product",
+                mend=f"download it again, or read what is there by bands = {list(product.usual)}",
+            )
         return list(product.usual)
     there = list(dict.fromkeys(band.name for band in product.bands))
     spelt = {name.lower(): name for name in there}

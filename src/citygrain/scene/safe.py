@@ -112,30 +112,34 @@ def safe_product(archive: Archive, metadata_file: str) -> Product:
     """
     about = parse_metadata(archive.read(metadata_file, most=_MOST_XML), metadata_file.rpartition("/")[2])
     root = metadata_file[: metadata_file.rfind("/") + 1]
-    tiles, bands = set(), []
+    tiles, bands, listed = set(), [], set()
     for image in about.images:
         if not is_harmless(image):
             came = f"{metadata_file} lists {image!r:.100}, which is not within the product"
             raise InputError(came, wanted="a product as it was delivered")
         named, file = _IMAGE.fullmatch(image), archive.find(image, _SUFFIXES, root=root)
+        if named:
+            listed.add(named[2])
         if named and file:
             tiles.add(named[1])
             bands.append(_band(about, named[2], file, float(named[3] or _resolution(named[2]))))
     if not bands or len(tiles) > 1:
         came = f"{len(tiles)} tiles" if tiles else f"none of the {len(about.images)} images that its metadata list"
         raise InputError(f"{archive.path.name} holds {came}", wanted="one tile with its images")
+    there = {band.name for band in bands}
     bands += _probabilities(archive, root)
     return Product(
         kind=f"Sentinel-2 {about.level}",
         archive=archive,
         sensor=SENTINEL2,
         bands=tuple(bands),
-        usual=tuple(name for name in LAND_BANDS if any(band.name == name for band in bands)),
+        usual=tuple(name for name in LAND_BANDS if name in there),
         level=about.level,
         baseline=about.baseline,
         time=about.time,
         tile=tiles.pop(),
         claims=_claims(about, metadata_file.rpartition("/")[2]),
+        missing=tuple(name for name in LAND_BANDS if name in listed - there),
     )
 
 
