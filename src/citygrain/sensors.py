@@ -20,6 +20,7 @@ __all__ = [
     "SO2SAT_SENTINEL2",
     "Band",
     "Sensor",
+    "light_seen_at",
     "sensor_named",
 ]
 
@@ -154,3 +155,17 @@ def sensor_named(name: str) -> Sensor:
         return SENSORS[name.lower()]
     except KeyError:
         raise InputError(f"sensor {name!r} is unknown", wanted=f"one of {', '.join(SENSORS)}") from None
+
+
+def light_seen_at(level: str) -> str:
+    """Return where the light of a processing level is said to be reflected; nothing where the level is unknown.
+
+    Examples
+    --------
+    >>> light_seen_at("L1C"), light_seen_at("L2A"), light_seen_at("SR"), light_seen_at("")
+    ('top of the atmosphere', 'surface', 'surface', '')
+    """
+    return _LEVELS.get(level.strip().upper(), "")
+
+
+_LEVELS = dict.fromkeys(("L1C", "TOA"), "top of the atmosphere") | dict.fromkeys(("L2A", "SR", "BOA"), "surface")

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import xarray as xr
 from rasterio import Affine
 
 from citygrain.sensors import SENTINEL2
 
-__all__ = ["BAND_IDS", "GRANULE", "Safe", "ground_numbers", "write_safe", "zip_safe"]
+__all__ = ["BAND_IDS", "GRANULE", "Safe", "ground_numbers", "ground_of", "write_safe", "zip_safe"]
 
 BAND_IDS = tuple(band.name for band in SENTINEL2.bands)
 NATIVE = {band.name: int(band.resolution_m) for band in SENTINEL2.bands}
@@ -82,6 +83,18 @@ def ground_numbers(size: int, *, seed: int = 0) -> dict[str, npt.NDArray[np.floa
         water = (x - 0.3) ** 2 + (y - 0.6) ** 2 < 0.04
         value = np.where(water, 0.02, fields) + rng.normal(0, 0.004, fields.shape)
         found[name] = np.clip(value, -0.02, 1.2)
+    return found
+
+
+def ground_of(scene: xr.DataArray) -> dict[str, npt.NDArray[np.float64]]:
+    """The bands of a scene of 10 m, each at the resolution that the satellite has; what it lacks is made of blue."""
+    side = scene.shape[1] // 6 * 6
+    there = {str(name): scene.sel(band=name).values[:side, :side].astype(float) for name in scene.band.values}
+    found = {}
+    for name, native in NATIVE.items():
+        times = native // 10
+        cells = there.get(name, there["B02"]).reshape(side // times, times, side // times, times)
+        found[name] = cells.mean((1, 3))
     return found
 
 

@@ -70,7 +70,7 @@ def test_the_resolutions_come_to_one_grid_and_it_is_said(l2a: Safe, caplog: pyte
         scene = read_scene(l2a.path, bands=["B04", "B05", "B11"])
     assert "B05, B11: resampled to the grid of" in caplog.text
     assert "by nearest neighbour" in caplog.text
-    assert scene.attrs["resampling"] == "B05 by nearest neighbour; B11 by nearest neighbour"
+    assert scene.attrs["resampling"] == "B05, B11 from 20 by nearest neighbour"
 
 
 def test_l2a_at_20_m_takes_the_files_of_20_m_and_the_mean_where_there_is_none(

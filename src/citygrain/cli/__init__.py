@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import board, finished, jobs, labels, lcz, learning, looking, mapping, patches, shelf, validating
+from citygrain.cli import (
+    board,
+    finished,
+    jobs,
+    labels,
+    lcz,
+    learning,
+    looking,
+    mapping,
+    patches,
+    products,
+    shelf,
+    validating,
+)
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -50,6 +63,9 @@ def options(
 
 
 app.command("look", epilog="Example: citygrain look s2.tif --rgb B08,B04,B03 --out look.png")(looking.look)
+app.command("scene", epilog="Example: citygrain scene S2A_MSIL2A_....SAFE --resolution 10 --out scene.tif")(
+    products.scene
+)
 app.command(
     "features", epilog='Example: citygrain features s2.tif --indices "NDVI,(nir-red)/(nir+red)" --out features.tif'
 )(looking.features)

@@ -247,8 +247,12 @@ def _raster(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling], resolutio
     geobox = common_grid(layers, resolution)
     reader = SceneReader(tuple(map(_band, chosen, scalings)), geobox)
     close_after(reader, [layer.source.path for layer in layers])
-    told = {name: how for item in chosen if (how := resampling(item.layer, geobox)) for name in [item.name]}
-    attrs = {"resampling": "; ".join(f"{name} by {how}" for name, how in told.items())} if told else {}
+    told: dict[str, list[str]] = {}
+    for item in chosen:
+        how = resampling(item.layer, geobox)
+        if how:
+            told.setdefault(f"from {abs(item.layer.geobox.affine.a):g} by {how}", []).append(item.name)
+    attrs = {"resampling": "; ".join(f"{', '.join(names)} {how}" for how, names in told.items())} if told else {}
     raster = lazy_raster(reader, geobox, [item.name for item in chosen], attrs=attrs, name="scene")
     on_grid = [layer.blocks for layer in layers if layer.geobox == geobox]
     down, across = on_grid[0] if on_grid else (512, 512)
