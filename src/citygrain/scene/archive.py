@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from citygrain.errors import InputError
 
@@ -17,6 +18,7 @@ __all__ = ["Archive", "is_harmless", "open_archive"]
 
 _MOST_FILES = 20_000
 """A Sentinel-2 product has about 100, a Landsat product about 25."""
+_PIECE = 2**16
 _TARS, _PACKED_TARS = (".tar",), (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
@@ -87,13 +89,13 @@ class Archive:
     def _read(self, name: str, size: int) -> bytes:
         if self.kind == "zip":
             with zipfile.ZipFile(self.path) as archive, archive.open(name) as file:
-                return file.read(size)
+                return _first(file, size)
         if self.kind == "tar":
             with tarfile.open(self.path, "r:") as tar:
                 member = tar.extractfile(name)
-                return member.read(size) if member else b""
+                return _first(member, size) if member else b""
         with (self.path / name).open("rb") as file:
-            return file.read(size)
+            return _first(file, size)
 
 
 def open_archive(path: Path) -> Archive | None:
@@ -147,6 +149,15 @@ def _files_below(folder: Path) -> list[str]:
         waiting += [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
         found += [entry.relative_to(folder).as_posix() for entry in entries if entry.is_file()]
     return found
+
+
+def _first(file: IO[bytes], size: int) -> bytes:
+    """Read at most `size` bytes, in pieces: ``read(size)`` would take memory for all that there might be."""
+    pieces, left = [], size
+    while left > 0 and (piece := file.read(min(left, _PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def is_harmless(name: str) -> bool:
