@@ -20,7 +20,7 @@ from rasterio import Affine
 
 from citygrain.sensors import SENTINEL2
 
-__all__ = ["BAND_IDS", "GRANULE", "Safe", "ground_numbers", "ground_of", "write_safe", "zip_safe"]
+__all__ = ["BAND_IDS", "GRANULE", "Safe", "ground_numbers", "ground_of", "product_xml", "write_safe", "zip_safe"]
 
 BAND_IDS = tuple(band.name for band in SENTINEL2.bands)
 NATIVE = {band.name: int(band.resolution_m) for band in SENTINEL2.bands}
@@ -222,7 +222,7 @@ def _write_band(file: Path, array: npt.NDArray[Any], resolution: int) -> None:
 
 def _write_metadata(root: Path, kind: tuple[str, str], images: list[str], size: int, said: float) -> None:
     level, baseline = kind
-    (root / f"MTD_MSI{level}.xml").write_text(_product_xml(root.name, level, baseline, images, said), encoding="utf-8")
+    (root / f"MTD_MSI{level}.xml").write_text(product_xml(root.name, level, baseline, images, said), encoding="utf-8")
     granule = root / "GRANULE" / f"{level}_{GRANULE}"
     (granule / "MTD_TL.xml").write_text(_tile_xml(level, baseline, size), encoding="utf-8")
     (root / "INSPIRE.xml").write_text(_INSPIRE.format(name=root.name), encoding="utf-8")
@@ -231,7 +231,8 @@ def _write_metadata(root: Path, kind: tuple[str, str], images: list[str], size: 
     (root / "manifest.safe").write_text(_MANIFEST.format(objects=listed), encoding="utf-8")
 
 
-def _product_xml(name: str, level: str, baseline: str, images: list[str], said: float) -> str:
+def product_xml(name: str, level: str, baseline: str, images: list[str], said: float) -> str:
+    """The product's metadata, with `said` as the offset of all bands."""
     tag = "RADIO_ADD_OFFSET" if level == "L1C" else "BOA_ADD_OFFSET"
     outer = "Radiometric_Offset_List" if level == "L1C" else "BOA_ADD_OFFSET_VALUES_LIST"
     each = "".join(f'<{tag} band_id="{number}">{said:g}</{tag}>' for number in range(13))

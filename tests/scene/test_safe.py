@@ -3,18 +3,21 @@
 import logging
 import os
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from citygrain.errors import InputError
 from citygrain.lazy import is_lazy
 from citygrain.scene.read import read_scene
 from citygrain.scene.safe import parse_metadata
-from helpers.safe_products import GRANULE, NATIVE, Safe, write_safe, zip_safe
+from helpers.safe_products import GRANULE, NATIVE, Safe, ground_of, product_xml, write_safe, zip_safe
 
 TEN = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
 STEP = 1e-4
@@ -145,6 +148,20 @@ def test_the_folder_around_a_safe_and_its_metadata_file_are_the_product(tmp_path
     xr.testing.assert_equal(read_scene(safe.metadata), whole)
 
 
+def test_a_real_city_as_a_product(tmp_path: Path, data: Path) -> None:
+    # Its numbers are those of a catalogue that had taken the 1000 off.
+    real = read_scene(data / "scenes/berlin/s2_20241024.tif", scale=10_000)[:, :600, :600]
+    ground = ground_of(real)
+    for baseline, added, fits in (("05.10", -1000.0, True), ("02.14", 0.0, True), ("05.10", 0.0, False)):
+        safe = write_safe(tmp_path / f"{baseline}{fits}", baseline=baseline, offset=added, ground=ground, suffix=".tif")
+        if fits:
+            scene = read_scene(safe.path)
+            np.testing.assert_allclose(scene.sel(band="B04"), safe.truth["B04"], atol=STEP / 100)
+            assert "data" in scene.attrs["radiometry"]
+        else:
+            refused(safe.path, "its metadata say -1000 .*, its numbers say 0")
+
+
 # ---- the offset ------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +240,17 @@ HOSTILE = {
 }
 
 
+METADATA = [
+    product_xml("S2A.SAFE", "L2A", baseline, [f"GRANULE/L2A_{GRANULE}/IMG_DATA/R10m/T33UUU_B02_10m"], said).encode()
+    for baseline, said in (("02.14", 0.0), ("05.09", -1000.0))
+]
+
+
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return zip_safe(write_safe(tmp_path_factory.mktemp("zip"), size=600)).path.read_bytes()
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_metadata_are_answered_by_one_line(tmp_path: Path, l2a: Safe, case: str) -> None:
     change, message = HOSTILE[case]
@@ -241,6 +269,36 @@ def test_hostile_metadata_are_answered_by_one_line(tmp_path: Path, l2a: Safe, ca
             refused(l2a.path, message)
         finally:
             l2a.metadata.write_bytes(original)
+
+
+@given(st.data())
+def test_metadata_changed_anywhere_are_read_or_refused(data: st.DataObject) -> None:
+    content = data.draw(st.sampled_from(METADATA))
+    place = data.draw(st.integers(0, len(content)))
+    gone, come = data.draw(st.integers(0, 40)), data.draw(st.binary(max_size=20))
+    try:
+        about = parse_metadata(content[:place] + come + content[place + gone :], "MTD_MSIL2A.xml")
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert np.isfinite([about.quantification, *about.offsets.values()]).all()
+        assert about.quantification > 0
+
+
+@given(place=st.floats(0, 1), change=st.integers(1, 255))
+@settings(max_examples=25)
+def test_a_zip_with_a_wrong_byte_is_read_or_refused(zipped: bytes, place: float, change: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.zip"
+        content = bytearray(zipped)
+        content[min(int(place * len(content)), len(content) - 1)] ^= change
+        path.write_bytes(content)
+        try:
+            scene = read_scene(path, bands=["B04", "B05"])
+        except InputError as error:
+            assert "\n" not in str(error)
+        else:
+            assert scene.shape == (2, 60, 60)
 
 
 def test_huge_metadata_are_not_read(tmp_path: Path) -> None:
