@@ -26,6 +26,12 @@ def test_hls_is_read_by_its_names(tmp_path: Path, kind: str, sensor: str, bands:
         np.testing.assert_allclose(scene.sel(band=name).values, product.truth[band], atol=1e-7)
 
 
+def test_one_file_of_hls_is_that_file(tmp_path: Path) -> None:
+    product = write_hls(tmp_path)
+    scene = read_scene(next(product.path.glob("*B04.tif")))
+    assert scene.band.values.tolist() == ["B04"]
+
+
 def test_masks_and_heat_of_hls(tmp_path: Path) -> None:
     product = write_hls(tmp_path, kind="L30")
     scene = read_scene(product.path, bands=["nir", "Fmask", "B10", "B09"])

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import re
 import tempfile
 import zipfile
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from citygrain.errors import InputError
 from citygrain.lazy import is_lazy
+from citygrain.scene.find_product import is_product
 from citygrain.scene.read import read_scene
 from citygrain.scene.safe import parse_metadata
 from helpers.safe_products import GRANULE, NATIVE, Safe, ground_of, product_xml, write_safe, zip_safe
@@ -123,6 +125,20 @@ def test_windows_are_the_whole(tmp_path: Path, zipped: bool) -> None:
         assert is_lazy(lazy)
         for rows, columns in ((slice(0, 7), slice(3, 20)), (slice(11, 30), slice(0, 30)), (slice(29, 30), slice(5, 6))):
             np.testing.assert_array_equal(lazy[:, rows, columns].values, whole[:, rows, columns].values)
+
+
+@pytest.mark.parametrize("name", ["with space", "größe", "a{1}b", "a#1?b=c%20", "x.zip.d"])
+def test_a_zip_in_a_strange_place_is_found(tmp_path: Path, name: str) -> None:
+    zipped = zip_safe(write_safe(tmp_path / name, size=600))
+    np.testing.assert_allclose(read_scene(zipped.path, bands=["B04"]).values[0], zipped.truth["B04"], atol=STEP / 100)
+
+
+def test_another_process_reads_its_own_windows(tmp_path: Path) -> None:
+    for safe in (write_safe(tmp_path / "a", size=600), zip_safe(write_safe(tmp_path / "b", size=600))):
+        lazy = read_scene(safe.path, lazy=True)
+        sent = pickle.dumps(lazy)
+        assert len(sent) < 50_000
+        np.testing.assert_array_equal(pickle.loads(sent)[:, 7:30, 9:31].values, lazy[:, 7:30, 9:31].values)  # noqa: S301
 
 
 def test_a_rectangle_of_it(l2a: Safe) -> None:
@@ -373,6 +389,7 @@ def test_products_from_before_december_2016_are_refused(tmp_path: Path) -> None:
     root.mkdir()
     (root / "S2A_OPER_MTD_SAFL1C_PDMC_20160905T104813_R002_V20160905T005712_20160905T010424.xml").write_text("<a/>")
     refused(root, "in the format of before December 2016")
+    assert is_product(root)  # so that no command takes it for a folder of patches
 
 
 def test_two_products_in_a_zip_are_refused(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def crop(raster: xr.DataArray, bbox: BoundingBox) -> xr.DataArray:
     >>> from odc.geo.xr import xr_zeros
     >>> raster = xr_zeros(GeoBox.from_bbox((390000, 5810000, 400000, 5820000), "EPSG:32633", resolution=10))
     >>> crop(raster, (13.41, 52.45, 13.42, 52.46)).shape
-    (114, 71)
+    (114, 72)
     """
     west, south, east, north = bbox
     if not (all(map(math.isfinite, bbox)) and -180 <= west < east <= 180 and -90 <= south < north <= 90):

@@ -1,5 +1,6 @@
 """Whether a path is a product (SAFE, Landsat, HLS, a folder of bands), decided by what it holds, not by its name."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -22,12 +23,13 @@ _LOOKED_AT = 2000
 def is_product(path: Path) -> bool:
     """Tell whether a path is a product; patches in a folder or zip are none."""
     try:
-        if path.is_dir():
-            return _kind(_names(_inner(path))) != "" or _bands_of_any_sensor(_names(path))
-        archive = open_archive(path) if path.is_file() and path.name.lower().endswith(_PACKED) else None
-        return archive is not None and _kind(archive.names) != ""
+        names = _names(_inner(path)) if path.is_dir() else _packed_names(path)
     except InputError:
         return False
+    try:
+        return _kind(names) != "" or (path.is_dir() and _bands_of_any_sensor(_names(path)))
+    except InputError:
+        return True  # one that cannot be used: reading it says why
 
 
 def find_product(path: Path, sensor: Sensor | None) -> Product | None:
@@ -45,7 +47,7 @@ def find_product(path: Path, sensor: Sensor | None) -> Product | None:
     InputError
         If it is a product that cannot be used, or a zip or tar without one.
     """
-    if path.is_file() and _kind([path.name]):
+    if path.is_file() and _kind([path.name]) in ("safe", "landsat"):
         path = path.absolute().parent
     if path.is_dir():
         path = _inner(path)
@@ -68,7 +70,7 @@ def find_product(path: Path, sensor: Sensor | None) -> Product | None:
     return product
 
 
-def _kind(names: "list[str] | tuple[str, ...]") -> str:
+def _kind(names: Sequence[str]) -> str:
     if safe_metadata_file(names):
         return "safe"
     if landsat_metadata_file(names):
@@ -84,6 +86,11 @@ def _product(archive: Archive) -> Product | None:
     if landsat:
         return landsat_product(archive, landsat)
     return hls_product(archive) if is_hls(archive.names) else None
+
+
+def _packed_names(path: Path) -> Sequence[str]:
+    archive = open_archive(path) if path.is_file() and path.name.lower().endswith(_PACKED) else None
+    return archive.names if archive else ()
 
 
 def _names(folder: Path) -> list[str]:
@@ -102,5 +109,5 @@ def _inner(folder: Path) -> Path:
     return inner[0] if len(inner) == 1 and inner[0].is_dir() and not inner[0].is_symlink() else folder
 
 
-def _bands_of_any_sensor(names: list[str]) -> bool:
+def _bands_of_any_sensor(names: Sequence[str]) -> bool:
     return any(len(band_files(names, sensor)) > 1 for sensor in SENSORS.values())
