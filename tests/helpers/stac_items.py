@@ -199,8 +199,9 @@ def _sentinel2(facts: Facts, flavour: str, name: str) -> Json:
     if flavour == "cdse":
         return common | {
             "platform": "sentinel-2b", "constellation": "sentinel-2", "instruments": ["msi"],
-            "grid:code": f"MGRS-{tile}", "processing:version": facts.baseline, "processing:level": f"L{facts.level[1:]}",
-            "published": made, "product:type": f"S2MSI{facts.level[1:]}", "sat:relative_orbit": 65,
+            "grid:code": f"MGRS-{tile}", "processing:version": facts.baseline, "published": made,
+            "processing:level": f"L{facts.level[1:]}", "sat:relative_orbit": 65,
+            "product:type": f"S2MSI{facts.level[1:]}",
         }  # fmt: skip
     return common | {
         "platform": "sentinel-2b", "constellation": "sentinel-2", "instruments": ["msi"], "grid:code": f"MGRS-{tile}",
