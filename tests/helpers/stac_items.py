@@ -245,6 +245,8 @@ def _asset(one: Asset, facts: Facts, flavour: str) -> Json:
             name = found.common if flavour == "earth-search" else found.name
             wave = {"center_wavelength": round(found.wavelength_nm / 1000, 3)}
             described["eo:bands"] = [{"name": name, "common_name": _common(found.common)} | wave]
+        elif one.band in _LANDSAT:
+            described["eo:bands"] = [{"name": f"OLI_{one.band}", "common_name": _LANDSAT[one.band]}]
         if flavour == "earth-search" or not found:
             described["raster:bands"] = [band]
     if flavour != "planetary-computer":

@@ -15,7 +15,7 @@ import rasterio
 from helpers import faults
 from helpers.stac_items import FLAVOURS, asset_key
 from helpers.stac_server import loopback, serving
-from helpers.stac_world import WORLDS, World
+from helpers.stac_world import WORLDS, Overpass, World
 
 S2 = "sentinel-2-l2a"
 
@@ -223,7 +223,7 @@ def test_clear_pixels_show_the_ground(stac_world, name):
     """What a world calls clear differs from its truth by noise and season alone; what it calls cloudy does not."""
     world: World = stac_world(name)
     for item in world.items():
-        if item["id"] not in world.overpasses or world.overpasses[item["id"]].epsg:
+        if not item["collection"].startswith("sentinel-2") or world.overpasses[item["id"]].epsg:
             continue
         one = world.overpasses[item["id"]]
         with rasterio.open(next((world.folder / item["collection"] / item["id"]).glob("B03.tif"))) as file:
@@ -261,6 +261,32 @@ def test_radar_and_landcover_are_of_the_same_ground(served):
     assert radar.shape[0] == 4 and radar.min() > 0
     assert (cover == world.ground.cover)[2:-2, 2:-2].mean() > 0.85  # twice to the nearest pixel
     assert radar[:, cover == 50].mean() > 5 * radar[:, cover == 80].mean()
+
+
+def test_landsat_is_of_the_same_ground(served):
+    world, site = served("small")
+    items = found(site, collections=["landsat-c2-l2"])
+    loaded = odc.stac.load(items, bands=["red", "qa_pixel"], geobox=world.ground.geobox.zoom_out(3), groupby="id")
+    red = loaded["red"].values * np.float32(0.0000275) - np.float32(0.2)
+    clear = loaded["qa_pixel"].values & (1 << 6) > 0
+    truth = world.truth.sel(band="B04").coarsen(y=3, x=3).mean().values
+    assert np.median(np.abs(red - truth)[clear]) < 0.003 < np.median(np.abs(red - truth)[~clear])
+
+
+@pytest.mark.parametrize("name", ["berlin", "leipzig", "aberystwyth"])
+def test_real_scenes_are_grounds_too(data, stac_world, name):
+    day = Overpass("2025-06-03", cloud=0.2, says_applied=False, says_offset=-0.1)
+    world = stac_world("plain", ground=name, passes=(day,))
+    (item,) = world.items()
+    with rasterio.open(world.folder / item["collection"] / item["id"] / "B08.tif") as file:
+        numbers = file.read(1).astype(np.float32)
+        assert (file.crs.to_epsg(), file.transform.c % 60, file.transform.f % 60) == (
+            world.ground.geobox.crs.epsg,
+            0,
+            0,
+        )
+    error = np.abs((numbers - 1000) / 10_000 - world.truth.sel(band="B08").values)
+    assert np.quantile(error[world.clear(item["id"])], 0.99) < 0.01
 
 
 def test_server_is_up_soon():
