@@ -17,8 +17,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window, from_bounds
 
 from citygrain.errors import InputError
+from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.sources import Source
 from citygrain.imagery.transport import reading
 
 __all__ = ["FetchPlan", "make_plan"]
@@ -71,7 +71,7 @@ class FetchPlan:
         return int(np.prod(self.grid.shape))
 
 
-def make_plan(grid: GeoBox, sources: Sequence[Source], *, left_out: Sequence[str] = ()) -> FetchPlan:
+def make_plan(grid: GeoBox, sources: Sequence[ImageSet], *, left_out: Sequence[str] = ()) -> FetchPlan:
     """Look at one file of each band of each tile, and say what reading them all would take.
 
     Raises
