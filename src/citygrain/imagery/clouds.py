@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 DILATION_M = 100.0
-"""How far clouds and shadows are grown unless told otherwise: their thin rims are brighter or darker than the ground."""
+"""How far clouds and shadows are grown unless told otherwise: their rims are brighter or darker than the ground."""
 CLOUD_PERCENT, SNOW_PERCENT = 50.0, 50.0
 """From which probability on a pixel counts as cloud or snow, unless told otherwise."""
 
@@ -184,12 +184,14 @@ def clear_mask(
     >>> clear_mask(sky, resolution_m=10, dilation_m=10).astype(int).tolist()
     [[0, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 1, 1, 1, 1]]
     """
-    seen = sky == Sky.CLEAR
+    seen: Bools = sky == Sky.CLEAR
     if keep_snow:
         seen |= sky == Sky.SNOW
     if dilation_m <= 0:
         return seen
-    return seen & (_distance(_blocking(sky, resolution_m, speck_m), resolution_m) > dilation_m)
+    near = _distance(_blocking(sky, resolution_m, speck_m), resolution_m) <= dilation_m
+    seen[near] = False
+    return seen
 
 
 def cloud_distance(sky: Codes, *, resolution_m: float, limit_m: float, speck_m: float = 0.0) -> npt.NDArray[np.float32]:
@@ -228,7 +230,7 @@ def halo_pixels(reach_m: float, resolution_m: float, *, speck_m: float = 0.0) ->
 
 
 def _blocking(sky: Codes, resolution_m: float, speck_m: float) -> Bools:
-    blocking = (sky == Sky.CLOUD) | (sky == Sky.SHADOW)
+    blocking: Bools = (sky == Sky.CLOUD) | (sky == Sky.SHADOW)
     radius = int(np.floor(speck_m / resolution_m))
     if radius < 1:
         return blocking
@@ -243,7 +245,8 @@ def _distance(blocking: Bools, resolution_m: float) -> npt.NDArray[np.float64]:
     if not blocking.any():
         return np.full(blocking.shape, np.inf)
     distance: npt.NDArray[np.float64] = ndimage.distance_transform_edt(~blocking)
-    return distance * resolution_m
+    distance *= resolution_m
+    return distance
 
 
 def _whole(numbers: npt.NDArray[Any], missing: int = 0) -> npt.NDArray[np.int64]:
