@@ -29,7 +29,7 @@ KNOWN_IN = {
     "PIL": ("samples/patch_files.py", "report/pyramid.py"),
     "geopandas": ("samples/",),
     "pyogrio": ("samples/", "imagery/area.py"),
-    "numba": ("segments/_", "_rows.py", "_zones.py"),
+    "numba": ("segments/_", "imagery/_", "features/_", "_rows.py", "_zones.py"),
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),
