@@ -47,14 +47,6 @@ def test_a_part_of_the_area_costs_less_and_elsewhere_nothing(served):
     assert make_plan(grid_for(away), [source]).bytes == 0
 
 
-def test_coarser_pixels_are_read_from_overviews(served):
-    world, site = served("small")
-    source = source_of(world, site.api, ("B04",))
-    area = area_from_bbox(world.bbox)
-    fine, coarse = (make_plan(grid_for(area, resolution=size), [source]).bytes for size in (10, 20))
-    assert coarse < fine
-
-
 def test_a_file_that_is_away_is_named(served):
     world, site = served("plain")
     site.faults(faults.missing("*B11.tif"))

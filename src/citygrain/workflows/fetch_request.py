@@ -7,7 +7,7 @@ from typing import Any
 
 from citygrain.errors import InputError
 from citygrain.imagery.area import Area, as_geojson, grid_for
-from citygrain.imagery.catalogues import Catalogue, catalogue_named
+from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet, bands_at_hand
 from citygrain.imagery.lock import Lock, locked_only
 from citygrain.imagery.observation import Observation
@@ -159,45 +159,48 @@ def gather(
         If a catalogue has no image of a product.
     """
     grid_for(request.area, resolution=request.resolution, crs=request.crs)  # a wrong one is refused before the search
-    sets, left_out, new, gone = [], [], [], []
+    sets: list[ImageSet] = []
+    left_out: list[str] = []
+    new: list[str] = []
+    gone: list[str] = []
     for product in request.products:
         catalogue = catalogue_named(request.catalogues.get(product, request.catalogue))
-        found, dropped, added, lost = _find(request, catalogue, product, transport, lock, secrets)
+        collection = resolve_collection(
+            catalogue,
+            product,
+            transport,
+            level=request.level if product == "sentinel-2" else None,
+            called=request.collections.get(product),
+        )
+        everything = search(catalogue, collection, _query(request, product), transport)
+        if lock is not None:
+            everything, added, lost = locked_only(lock, catalogue.name, product, everything)
+            new += added
+            gone += lost
+        kept, bands, said = _choose(request, product, everything, catalogue.name)
+        left_out += said
+        signer = signer_for(catalogue, collection.id, transport, secrets)
+        found = ImageSet(product, catalogue, collection, tuple(kept), tuple(bands), signer)
         sets.append(found)
-        left_out += dropped
-        new += added
-        gone += lost
         log.info(
             "%s: %d images of %s from %s", found.product, len(found.observations), found.collection.id, catalogue.name
         )
     return Gathered(tuple(sets), tuple(left_out), tuple(new), tuple(gone))
 
 
-def _find(
-    request: FetchRequest,
-    catalogue: Catalogue,
-    product: str,
-    transport: Transport,
-    lock: Lock | None,
-    secrets: Mapping[str, str] | None,
-) -> tuple[ImageSet, list[str], list[str], list[str]]:
-    level = request.level if product == "sentinel-2" else None
-    collection = resolve_collection(catalogue, product, transport, level=level, called=request.collections.get(product))
-    found = search(catalogue, collection, _query(request, product), transport)
-    new: list[str] = []
-    gone: list[str] = []
-    if lock is not None:
-        found, new, gone = locked_only(lock, catalogue.name, product, found)
+def _choose(
+    request: FetchRequest, product: str, found: Sequence[Observation], catalogue: str
+) -> tuple[list[Observation], list[str], list[str]]:
+    """Return the images that are read, their bands, and lines about the others."""
     kept, said = newest_only(found)
     bands = _bands(request, product, kept)
     kept, lacking = bands_at_hand(kept, bands)
     kept = _newest_map(kept) if product == "worldcover" else kept
     if not kept:
         raise InputError(
-            f"{catalogue.name} has no {product} of {_what(request, product)}", mend=_advice(product, found, lacking)
+            f"{catalogue} has no {product} of {_what(request, product)}", mend=_advice(product, found, lacking)
         )
-    signer = signer_for(catalogue, collection.id, transport, secrets)
-    return ImageSet(product, catalogue, collection, tuple(kept), tuple(bands), signer), said + lacking, new, gone
+    return kept, bands, said + lacking
 
 
 def _query(request: FetchRequest, product: str) -> Query:

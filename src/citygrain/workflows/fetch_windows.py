@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from citygrain.files import make_folder, whole_file, write_text
 from citygrain.scene.cog_writer import CogWriter
 from citygrain.tiles import Progress, Tile, stream_tiles
 
-__all__ = ["Layer", "Scratch", "make_windows", "window_side", "windows_of"]
+__all__ = ["Layer", "Scratch", "join_windows", "make_windows", "window_side", "windows_of"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 _COPIES = 5
 """How often the values of a window are held at a time: read, scaled, masked, sorted."""
+_RIM = 1.5
+"""How much larger than others a window at the rim may be."""
 _BASE = 400_000_000
 """Bytes that Python and its libraries take."""
 
@@ -82,6 +85,19 @@ class Scratch:
         except (OSError, ValueError, zipfile.BadZipFile):
             return None
 
+    def get_tile(self, name: str, tile: Tile) -> Arrays:
+        """Return the arrays of a window that is finished.
+
+        Raises
+        ------
+        InputError
+            If it is not.
+        """
+        arrays = self.get(_key(name, tile))
+        if arrays is None:
+            raise InputError(f"a finished window of {name} is gone", mend="run the same command again")
+        return arrays
+
     def put(self, name: str, arrays: Arrays) -> None:
         """Keep the arrays of a window."""
         with whole_file(self._folder / f"{name}.npz") as partial:
@@ -132,10 +148,10 @@ def window_side(observations: int, bands: int, *, memory: int, workers: int) -> 
     >>> window_side(5, 12, memory=8_000_000_000, workers=2)
     1536
     """
-    pixels = max(0, memory - _BASE) / workers / (observations * bands * 4 * _COPIES)
+    pixels = max(0, memory - _BASE) / workers / (observations * bands * 4 * _COPIES * _RIM)
     side = int(pixels**0.5) // 256 * 256
     if pixels < 128 * 128:
-        need = (_BASE + 128 * 128 * observations * bands * 4 * _COPIES * workers) / 1e9
+        need = (_BASE + 128 * 128 * observations * bands * 4 * _COPIES * _RIM * workers) / 1e9
         raise InputError(
             f"{observations} images of {bands} bands and {workers} workers in {memory / 1e9:.1f} GB of memory",
             wanted=f"{need:.1f} GB", mend="give --memory, fewer --workers, or fewer images by --cloud-max",
@@ -162,6 +178,8 @@ def windows_of(grid: GeoBox, side: int, origin: tuple[float, float]) -> list[Til
     >>> grid = GeoBox.from_bbox((100, 0, 160, 20), "EPSG:32633", resolution=10)
     >>> windows_of(grid, 4, (0.0, 20.0))
     [Tile(row=0, column=0, height=2, width=2), Tile(row=0, column=2, height=2, width=4)]
+
+    What would be narrower than a quarter of `side` at the rim belongs to the window beside it.
     """
     rows = _cuts(int(grid.shape[0]), side, round((origin[1] - grid.affine.f) / grid.affine.e))
     columns = _cuts(int(grid.shape[1]), side, round((origin[0] - grid.affine.c) / grid.affine.a))
@@ -169,8 +187,9 @@ def windows_of(grid: GeoBox, side: int, origin: tuple[float, float]) -> list[Til
 
 
 def _cuts(length: int, side: int, first: int) -> list[tuple[int, int]]:
-    edges = sorted({0, length, *range(first % side, length, side)})
-    return [(start, end - start) for start, end in zip(edges, edges[1:], strict=False)]
+    sliver = side // 4
+    edges = [0, *(edge for edge in range(first % side, length, side) if sliver < edge < length - sliver), length]
+    return [(start, end - start) for start, end in pairwise(edges)]
 
 
 def make_windows(
@@ -235,14 +254,12 @@ def join_windows(
                     band_names=layer.bands,
                     tags=layer.tags,
                     scale=layer.scale,
-                )  # fmt: skip
+                )
             )
             for layer in layers
         }
         for tile in tiles:
-            arrays = scratch.get(_key(name, tile))
-            if arrays is None:
-                raise InputError(f"a finished window of {name} is gone", mend="run the same command again")
+            arrays = scratch.get_tile(name, tile)
             for layer in layers:
                 writers[layer.file].write(tile, arrays[Path(layer.file).stem])
 
