@@ -182,6 +182,30 @@ WORLDS: dict[str, WorldSpec] = {
         ),
         shape=_SMALL,
     ),
+    # Two days of each season, with the canopy of it: -1, 0.5, 1 and -0.3.
+    "seasons": WorldSpec(
+        tuple(
+            Overpass(day, cloud=0.1, season=season, **_TRUE_FLAGS)
+            for season, days in {
+                -1.0: ("2025-01-14", "2025-02-08"),
+                0.5: ("2025-04-02", "2025-05-11"),
+                1.0: ("2025-06-30", "2025-07-23"),
+                -0.3: ("2025-09-21", "2025-10-31"),
+            }.items()
+            for day in days
+        ),
+        shape=_SMALL,
+    ),
+    # Clouds on every day: the whole ground on two, nearly all on the third.
+    "hidden": WorldSpec(
+        (
+            Overpass("2025-06-03", cloud=1.0, **_TRUE_FLAGS),
+            Overpass("2025-07-03", cloud=1.0, **_TRUE_FLAGS),
+            Overpass("2025-07-23", cloud=0.7, **_TRUE_FLAGS),
+        ),
+        shape=_SMALL,
+        cloud_probability=True,
+    ),
     "l1c": WorldSpec(
         (Overpass("2025-06-03", level="L1C", missing=("SCL", "AOT")), Overpass("2025-07-03", **_TRUE_FLAGS)),
         shape=_SMALL,

@@ -12,7 +12,7 @@ from rasterio.warp import Resampling, reproject
 from helpers.stac_ground import BANDS, Ground, Weather, backscatter
 from helpers.stac_plans import Overpass, WorldSpec
 
-__all__ = ["Layer", "landcover_layer", "landsat_layers", "radar_layers", "seed_of", "sentinel2_layers"]
+__all__ = ["Layer", "in_season", "landcover_layer", "landsat_layers", "radar_layers", "seed_of", "sentinel2_layers"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -73,6 +73,13 @@ def _companions(spec: WorldSpec, ground: Ground, sky: Weather, one: Overpass, sc
     return layers
 
 
+def in_season(ground: Ground, season: float) -> Floats:
+    """Return the ground's reflectance (band, y, x) with its green canopy as in winter (-1) to full summer (1)."""
+    red, nir = ground.bands[3], ground.bands[7]
+    leaf = np.clip(((nir - red) / (nir + red) - 0.2) / 0.5, 0, 1) * np.float32(season)
+    return np.asarray(ground.bands * (1 + _LEAF[:, None, None] * leaf), np.float32)
+
+
 def radar_layers(spec: WorldSpec, ground: Ground, day: str) -> Layers:
     """Return gamma nought of VV and VH, linear power with speckle."""
     rng = np.random.default_rng(seed_of(spec.seed, "radar", day))
@@ -105,9 +112,7 @@ def landsat_layers(ground: Ground, sky: Weather, one: Overpass) -> Layers:
 
 def _seen_from_above(ground: Ground, sky: Weather, one: Overpass) -> Floats:
     """Reflectance (band, y, x) of a day on the ground's grid; NaN beyond the swath."""
-    red, nir = ground.bands[3], ground.bands[7]
-    leaf = np.clip(((nir - red) / (nir + red) - 0.2) / 0.5, 0, 1) * np.float32(one.season)
-    bands = ground.bands * (1 + _LEAF[:, None, None] * leaf)
+    bands = in_season(ground, one.season)
     bands = bands * (1 - 0.3 * sky.haze) + _PATH[:, None, None] * sky.haze
     bands = bands * (1 - _SHADE[:, None, None] * sky.shadow)
     bands = bands * (1 - sky.cloud) + _CLOUD[:, None, None] * sky.cloud

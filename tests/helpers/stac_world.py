@@ -21,7 +21,15 @@ from odc.geo.xr import xr_coords
 from helpers.stac_ground import BANDS, Ground, Weather, ground_named, weather
 from helpers.stac_items import Asset, Facts, catalog, collection, collection_name, item, item_id
 from helpers.stac_plans import WORLDS, Overpass, WorldSpec
-from helpers.stac_scenes import Layer, landcover_layer, landsat_layers, radar_layers, seed_of, sentinel2_layers
+from helpers.stac_scenes import (
+    Layer,
+    in_season,
+    landcover_layer,
+    landsat_layers,
+    radar_layers,
+    seed_of,
+    sentinel2_layers,
+)
 
 __all__ = ["WORLDS", "Overpass", "World", "WorldSpec", "write_world"]
 
@@ -56,8 +64,12 @@ class World:
     @property
     def truth(self) -> xr.DataArray:
         """Reflectance (band, y, x) without clouds, haze, season and noise."""
+        return self.truth_in(0)
+
+    def truth_in(self, season: float) -> xr.DataArray:
+        """The same with the canopy of a season, as an `Overpass` has it."""
         coords = {"band": list(BANDS), **xr_coords(self.ground.geobox)}
-        return xr.DataArray(self.ground.bands, dims=("band", "y", "x"), coords=coords, name="reflectance")
+        return xr.DataArray(in_season(self.ground, season), dims=("band", "y", "x"), coords=coords, name="reflectance")
 
     @property
     def bbox(self) -> tuple[float, float, float, float]:
