@@ -13,20 +13,23 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
     "errors", "files", "tempering", "legend", "lcz", "sensors", "lazy", "tiles", "excerpt", "grids", "_rows", "rows",
-    "_zones", "zones", "scene", "features", "segments", "segment_rows", "tessellation", "grid_patches", "pixel_context",
-    "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
+    "_zones", "zones", "scene", "imagery", "features", "segments", "segment_rows", "tessellation", "grid_patches",
+    "pixel_context", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 
 NEVER = (("accuracy", "models"), ("accuracy", "maps"), ("models", "tessellation"), ("segments", "samples"))
 
 KNOWN_IN = {
-    "rasterio": ("scene/", "maps/", "samples/"),
+    "rasterio": ("scene/", "imagery/", "maps/", "samples/"),
+    "pystac": ("imagery/",),
+    "pystac_client": ("imagery/",),
+    "requests": ("imagery/",),
     "h5py": ("samples/", "models/keras_weights.py"),
     "PIL": ("samples/patch_files.py", "report/pyramid.py"),
     "geopandas": ("samples/",),
-    "pyogrio": ("samples/",),
-    "numba": ("segments/_", "_rows.py", "_zones.py"),
+    "pyogrio": ("samples/", "imagery/area.py"),
+    "numba": ("segments/_", "imagery/_", "features/_", "_rows.py", "_zones.py"),
     "spyndex": ("features/", "scene/bands.py"),  # the second asks whether a name is an index
     "torch": ("models/",),
     "lightning": ("models/",),
@@ -88,6 +91,8 @@ def test_libraries_are_known_in_their_rooms_alone(path: Path) -> None:
         library = name.split(".")[0]
         if library in KNOWN_IN:
             assert place.startswith(KNOWN_IN[library]), f"{place} must not know {library}"
+        if name.startswith(("odc.stac", "odc.loader")):
+            assert place.startswith("imagery/"), f"{place} must not know {name}"
         if place in WITHOUT_TORCH:
             assert library not in ("torch", "lightning")
         assert library not in ("dill", "joblib", "cloudpickle"), f"{place}: no pickle"
@@ -131,7 +136,7 @@ def test_each_room_says_what_it_is_for() -> None:
 def test_the_public_face_is_lazy() -> None:
     code = (
         "import sys, citygrain\n"
-        "heavy = {'torch', 'matplotlib', 'numba', 'sklearn', 'rasterio', 'xarray', 'numpy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'matplotlib', 'numba', 'sklearn', 'rasterio', 'xarray', 'numpy', 'pystac', 'requests'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "assert citygrain.URBAN.names and len(dir(citygrain)) > 35\n"
         "assert not {'torch', 'matplotlib'} & set(sys.modules)\n"
