@@ -54,7 +54,7 @@ class Fetched:
 
 
 def fetch_middle(
-    citygrain: Command, world: World, site: Site, out: Path, words: Sequence[object] = (), dates: Sequence[str] = SUMMER
+    citygrain: Command, world: World, site: Site, out: Path, *words: object, dates: Sequence[str] = SUMMER
 ) -> Said:
     """Run `citygrain fetch` for the middle of a world's ground."""
     bbox = ",".join(f"{edge:.7f}" for edge in inner_bbox(world))

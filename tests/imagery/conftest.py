@@ -20,7 +20,7 @@ def fetch(
     def run(name: str, *words: object, dates: tuple[str, str] = SUMMER, **changes: object) -> tuple[Said, Fetched]:
         world, site = served(name, **changes)
         out = tmp_path / f"{name}{len(list(tmp_path.iterdir()))}"
-        said = fetch_middle(citygrain, world, site, out, words, dates)
+        said = fetch_middle(citygrain, world, site, out, *words, dates=dates)
         assert said.returncode == 0, said.stderr
         return said, read_fetched(out, world)
 
