@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from scipy import ndimage
 
 from helpers.commands import Command, Said
+from helpers.stac_scenes import METRES
 from helpers.stac_server import Site
 from helpers.stac_world import World
 
@@ -44,8 +46,13 @@ class Fetched:
     window: tuple[slice, slice]
 
     def error(self, band: str, season: float = 0.0) -> npt.NDArray[np.float32]:
-        """Reflectance less its truth, (y, x)."""
-        return self.bands[band] - self.world.truth_in(season).sel(band=band).values[self.window]
+        """Reflectance less its truth, (y, x); where the band is coarser than the grid, its truth is interpolated."""
+        truth = self.world.truth_in(season).sel(band=band).values
+        step = METRES[band] // 10
+        if step > 1:
+            cells = truth.reshape(truth.shape[0] // step, step, truth.shape[1] // step, step).mean((1, 3))
+            truth = ndimage.zoom(cells, step, order=1, mode="nearest", grid_mode=True)
+        return self.bands[band] - truth[self.window]
 
     def clear(self) -> npt.NDArray[np.int_]:
         """How many Sentinel-2 items truly see each pixel."""

@@ -12,7 +12,16 @@ from rasterio.warp import Resampling, reproject
 from helpers.stac_ground import BANDS, Ground, Weather, backscatter
 from helpers.stac_plans import Overpass, WorldSpec
 
-__all__ = ["Layer", "in_season", "landcover_layer", "landsat_layers", "radar_layers", "seed_of", "sentinel2_layers"]
+__all__ = [
+    "METRES",
+    "Layer",
+    "in_season",
+    "landcover_layer",
+    "landsat_layers",
+    "radar_layers",
+    "seed_of",
+    "sentinel2_layers",
+]
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,7 +32,7 @@ _SHADE = np.array([.45, .48, .55, .60, .62, .66, .67, .68, .69, .69, .72, .74], 
 """Share of the reflectance that a full shadow takes; the blue sky still lights the ground."""
 _LEAF = np.array([0, 0, -.05, -.25, 0, .15, .25, .25, .25, .25, -.1, -.15], np.float32)  # fmt: skip
 """What full summer does to a green canopy, relative."""
-_METRES = (
+METRES = (
     dict.fromkeys(BANDS, 10) | dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12"), 20) | {"B01": 60, "B09": 60}
 )
 
@@ -44,8 +53,8 @@ def sentinel2_layers(spec: WorldSpec, ground: Ground, sky: Weather, one: Overpas
     told = (None, None) if one.says_offset is None else (0.0001, one.says_offset)
     layers: Layers = {}
     for band, values in zip(BANDS, scene, strict=True):
-        numbers = _numbers(_coarser(values, _METRES[band] // 10), one.offset, rng)
-        layers[band] = (numbers, _grid_of(grid, _METRES[band]), *told, 0)
+        numbers = _numbers(_coarser(values, METRES[band] // 10), one.offset, rng)
+        layers[band] = (numbers, _grid_of(grid, METRES[band]), *told, 0)
     layers |= _companions(spec, ground, sky, one, scene)
     seen = _warped(np.isfinite(scene[1]).astype(np.uint8), grid, ground.geobox, Resampling.nearest).astype(bool)
     return {band: layer for band, layer in layers.items() if band not in one.missing}, grid, seen
