@@ -63,9 +63,10 @@ class Fetched:
 def fetch_middle(
     citygrain: Command, world: World, site: Site, out: Path, *words: object, dates: Sequence[str] = SUMMER
 ) -> Said:
-    """Run `citygrain fetch` for the middle of a world's ground."""
+    """Run `citygrain fetch` for the middle of a world's ground; Sentinel-2 alone, if no products are named."""
     bbox = ",".join(f"{edge:.7f}" for edge in inner_bbox(world))
-    asked = ("--bbox", bbox, "--from", dates[0], "--to", dates[1], "--catalogue", site.api, "--out", out)
+    asked = ["--bbox", bbox, "--from", dates[0], "--to", dates[1], "--catalogue", site.api, "--out", out]
+    asked += [] if "--products" in words else ["--products", "sentinel-2"]
     return citygrain("fetch", *asked, *words)
 
 
