@@ -93,6 +93,7 @@ def search(catalogue: Catalogue, collection: Collection, query: Query, transport
     found: dict[str, Observation] = {}
     for item in items:
         if _fits(item, query):
+            _prefer_https(item)
             observation = observe(item, collection, query.assets)
             if observation.assets:
                 found.setdefault(observation.id, observation)
@@ -173,6 +174,15 @@ def _fits(item: pystac.Item, query: Query) -> bool:
         return True
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return query.start <= moment <= query.end
+
+
+def _prefer_https(item: pystac.Item) -> None:
+    """Take the address over https where an asset offers one beside another (STAC's alternate-assets extension)."""
+    for asset in item.assets.values():
+        alternate = asset.extra_fields.get("alternate")
+        other = alternate.get("https") if isinstance(alternate, dict) else None
+        if isinstance(other, dict) and str(other.get("href", "")).startswith("https://"):
+            asset.href = str(other["href"])
 
 
 def _json(value: Any) -> str:

@@ -7,6 +7,7 @@ same manners, and `gdal_traffic` asks it for its counts.
 import ctypes
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -221,10 +222,35 @@ def gdal_options(*, retries: int = 5, timeout: float = 30.0, cache_bytes: int = 
     }
 
 
+class _Discreet(logging.Filter):
+    """Cuts from what other libraries log of an address what may be secret: all that follows its question mark."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_queries(record.getMessage()), ()
+        return True
+
+
+_DISCREET = _Discreet()
+for _name in ("odc.loader._rio", "rasterio._env", "rasterio._err", "rasterio._base", "urllib3.connectionpool"):
+    logging.getLogger(_name).addFilter(_DISCREET)
+
+
+def without_queries(text: str) -> str:
+    """Return a text with its addresses cut at the question mark.
+
+    Examples
+    --------
+    >>> without_queries("failed: 'https://example.org/a.tif?sig=abc' and /b?c=d too")
+    "failed: 'https://example.org/a.tif' and /b too"
+    """
+    return re.sub(r"(?<=\S)\?[^\s'\"<>)]+", "", text)
+
+
 @contextmanager
-def reading(**options: Any) -> Iterator[None]:
-    """Read remote files in this block by our options."""
-    with rasterio.Env(**{**gdal_options(), **options}):
+def reading(*, header: str | None = None) -> Iterator[None]:
+    """Read remote files in this block by our options, with a header line if they want one."""
+    secret = {"GDAL_HTTP_HEADERS": header} if header else {}
+    with rasterio.Env(**gdal_options(), **secret):
         yield
 
 
