@@ -237,7 +237,7 @@ def test_tokens_that_expire_are_renewed(served, tmp_path, monkeypatch, caplog):
     world, site = served("plain")
     fetch(ask(world, site), tmp_path / "open", quickly())
     world, site = served("plain")
-    site.faults(faults.expired(uses=40))
+    site.faults(faults.expired(uses=50))
     signing = Signing("sas", f"{site.tokens}/token", ("127.0.0.1",))
     monkeypatch.setattr(fetch_request, "catalogue_named", lambda name: replace(catalogue_named(name), signing=signing))
     fetch(ask(world, site), tmp_path / "signed", quickly())
