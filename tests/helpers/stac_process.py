@@ -193,25 +193,30 @@ async def _file(site: Site, answer: Answer, name: str, headers: dict[str, str], 
     if not path.is_relative_to(site.folder.resolve()) or not path.is_file():
         await answer.content({"detail": "no such file"}, 404)
         return
-    body, stat = path.read_bytes(), path.stat()
-    if base and path.suffix == ".json":
-        body = _absolute(body, f"{base}absolute/{name}")
-    for fault in answer.faults:
-        body = body[: fault.length] if fault.kind == "truncated" else body
-    tag = f'"{len(body):x}-{stat.st_mtime_ns:x}"'
+    stat = path.stat()
+    whole = _absolute(path.read_bytes(), f"{base}absolute/{name}") if base and path.suffix == ".json" else None
+    size = stat.st_size if whole is None else len(whole)
+    size = min([size, *(fault.length for fault in answer.faults if fault.kind == "truncated")])
+    tag = f'"{size:x}-{stat.st_mtime_ns:x}"'
     told = {"etag": tag, "last_modified": formatdate(stat.st_mtime, usegmt=True), "accept_ranges": "bytes"}
     told["content_type"] = _TYPES.get(path.suffix, "application/octet-stream")
+    wanted = _range(headers.get("range", ""), size)
     if headers.get("if-none-match") == tag:
         await answer.plain(304, **told)
-        return
-    wanted = _range(headers.get("range", ""), len(body))
-    if wanted is None or headers.get("if-range", tag) != tag:
-        await answer.plain(200, body, **told)
-    elif wanted.start >= len(body):
-        await answer.plain(416, content_range=f"bytes */{len(body)}", **told)
+    elif wanted is None or headers.get("if-range", tag) != tag:
+        await answer.plain(200, (whole or path.read_bytes())[:size], **told)
+    elif wanted.start >= size:
+        await answer.plain(416, content_range=f"bytes */{size}", **told)
     else:
-        spoken = f"bytes {wanted.start}-{wanted.stop - 1}/{len(body)}"
-        await answer.plain(206, body[wanted.start : wanted.stop], content_range=spoken, **told)
+        spoken = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        body = _part(path, wanted) if whole is None else whole[wanted.start : wanted.stop]
+        await answer.plain(206, body, content_range=spoken, **told)
+
+
+def _part(path: Path, wanted: range) -> bytes:
+    with path.open("rb") as file:
+        file.seek(wanted.start)
+        return file.read(len(wanted))
 
 
 def _range(header: str, length: int) -> range | None:

@@ -25,7 +25,7 @@ from urllib3.util.retry import Retry
 from citygrain.errors import InputError
 
 __all__ = [
-    "Traffic", "Transport", "forget_cached", "gdal_options", "gdal_traffic", "is_loopback", "reading", "refuse_address",
+    "Traffic", "Transport", "forget_all", "gdal_options", "gdal_traffic", "is_loopback", "reading", "refuse_address",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -151,8 +151,8 @@ def unreached(url: str, error: Exception) -> str:
         ("unreachable", "the network is away"), ("CERTIFICATE", "its certificate is not trusted"),
     ):  # fmt: skip
         if mark in text:
-            return f"{urlsplit(url).netloc} cannot be reached: {reason}"
-    return f"{urlsplit(url).netloc} cannot be reached: {type(error).__name__}"
+            return f"{urlsplit(url).netloc.rpartition('@')[2]} cannot be reached: {reason}"
+    return f"{urlsplit(url).netloc.rpartition('@')[2]} cannot be reached: {type(error).__name__}"
 
 
 def _advice(status: int) -> str:
@@ -164,9 +164,9 @@ def _advice(status: int) -> str:
 
 
 def _short(url: str) -> str:
-    """Return an address without its query, which may hold a secret."""
+    """Return an address without what may be secret in it: its query, a name and a password."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def is_loopback(url: str) -> bool:
@@ -215,7 +215,7 @@ def gdal_options(*, retries: int = 5, timeout: float = 30.0, cache_bytes: int = 
         "GDAL_HTTP_MULTIPLEX": "YES",
         "GDAL_INGESTED_BYTES_AT_OPEN": 32768,  # the header of most Cloud-Optimised GeoTIFFs
         "CPL_VSIL_CURL_CACHE_SIZE": cache_bytes,
-        "CPL_VSIL_CURL_USE_HEAD": "NO",
+        "CPL_VSIL_CURL_USE_HEAD": "YES",  # without it the length is asked for by beginning to read all of it
         "CPL_VSIL_NETWORK_STATS_ENABLED": "YES",
         "VSI_CACHE": "FALSE",
     }
@@ -235,7 +235,6 @@ def _gdal() -> Any:
         library.VSINetworkStatsGetAsSerializedJSON.restype = ctypes.c_void_p
         library.VSINetworkStatsGetAsSerializedJSON.argtypes = [ctypes.c_void_p]
         library.VSIFree.argtypes = [ctypes.c_void_p]
-        library.VSICurlPartialClearCache.argtypes = [ctypes.c_char_p]
     except (OSError, AttributeError):
         return None
     return library
@@ -263,11 +262,11 @@ def gdal_traffic() -> tuple[int, int] | None:
     )
 
 
-def forget_cached(href: str) -> None:
-    """Make GDAL forget what it knows of a remote file, its absence included, before it is asked again."""
+def forget_all() -> None:
+    """Make GDAL forget what it knows of remote files, their absence included, before they are asked for again."""
     library = _gdal()
     if library is not None:
-        library.VSICurlPartialClearCache(f"/vsicurl/{href}".encode())
+        library.VSICurlClearCache()
 
 
 def is_local(href: str) -> bool:
