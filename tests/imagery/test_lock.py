@@ -1,7 +1,6 @@
 """A lock tells the same files from others, and tells no secret."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 from citygrain.errors import InputError
 from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import Signing, catalogue_named
+from citygrain.imagery.image_set import ImageSet, bands_at_hand
 from citygrain.imagery.lock import Lock, changes, locked_only, make_lock, read_lock, request_changes, write_lock
 from citygrain.imagery.searching import Query, resolve_collection, search
 from citygrain.imagery.signing import signer_for
-from citygrain.imagery.sources import Source, bands_at_hand
 from citygrain.imagery.transport import Transport
 from helpers import faults
 from helpers.stac_world import World
@@ -21,17 +20,17 @@ from helpers.stac_world import World
 BANDS = ("B04", "B08", "SCL")
 
 
-def source_of(world: World, address: str, product: str = "sentinel-2", signing: Signing | None = None) -> Source:
+def source_of(world: World, address: str, product: str = "sentinel-2", signing: Signing | None = None) -> ImageSet:
     transport = Transport(retries=0, timeout=10)
     catalogue = catalogue_named(address)
     catalogue = replace(catalogue, signing=signing) if signing else catalogue
     collection = resolve_collection(catalogue, product, transport)
     found = search(catalogue, collection, Query(area_from_bbox(world.bbox)), transport)
     signer = signer_for(catalogue, collection.id, transport)
-    return Source(product, catalogue, collection, tuple(found), BANDS, signer)
+    return ImageSet(product, catalogue, collection, tuple(found), BANDS, signer)
 
 
-def lock_of(world: World, source: Source, **request: object) -> Lock:
+def lock_of(world: World, source: ImageSet, **request: object) -> Lock:
     return make_lock(request, grid_for(area_from_bbox(world.bbox)), [source], Transport(retries=0, timeout=10))
 
 
@@ -60,7 +59,7 @@ def test_a_file_on_disk_is_known_by_its_ends(served, tmp_path: Path) -> None:
         assert changes(lock, lock_of(world, source))[0].startswith(
             f"{source.observations[0].id}: B04 is not the same file"
         )
-        os.remove(path)
+        path.unlink()
         with pytest.raises(InputError, match="cannot be read"):
             lock_of(world, source)
     finally:

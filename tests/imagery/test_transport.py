@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from citygrain.errors import InputError
-from citygrain.imagery.transport import Transport, forget_cached, gdal_traffic, reading, refuse_address
+from citygrain.imagery.transport import Transport, forget_all, gdal_traffic, reading, refuse_address
 from helpers import faults
 
 
@@ -102,6 +102,6 @@ def test_an_absent_file_may_come_back(served):
     with reading(), pytest.raises(rasterio.errors.RasterioIOError):
         rasterio.open(address)
     site.faults()
-    forget_cached(address)
+    forget_all()
     with reading(), rasterio.open(address) as source:
         assert source.count == 1

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from citygrain.cli import board, finished, jobs, labels, lcz, learning, looking, mapping, patches, shelf, validating
+from citygrain.cli import (
+    board,
+    fetching,
+    finished,
+    jobs,
+    labels,
+    lcz,
+    learning,
+    looking,
+    mapping,
+    patches,
+    shelf,
+    validating,
+)
 from citygrain.cli.console import aside, say_error
 from citygrain.errors import CitygrainError
 
@@ -50,6 +63,10 @@ def options(
 
 
 app.command("look", epilog="Example: citygrain look s2.tif --rgb B08,B04,B03 --out look.png")(looking.look)
+app.command(
+    "fetch",
+    epilog="Example: citygrain fetch --bbox 13.2,52.4,13.6,52.6 --from 2025-05-01 --to 2025-08-31 --out data/berlin",
+)(fetching.fetch)
 app.command(
     "features", epilog='Example: citygrain features s2.tif --indices "NDVI,(nir-red)/(nir+red)" --out features.tif'
 )(looking.features)

@@ -9,7 +9,7 @@ import csv
 import json
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 import pyogrio.errors
 import pyogrio.raw
 import shapely
-from odc.geo.crs import CRS, CRSError
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
@@ -49,7 +49,7 @@ class Area:
     @property
     def bbox(self) -> tuple[float, float, float, float]:
         """West, south, east, north in degrees."""
-        west, south, east, north = map(float, self.polygon.bounds)
+        west, south, east, north = map(float, shapely.bounds(self.polygon))
         return west, south, east, north
 
 
@@ -225,7 +225,7 @@ def grid_for(area: Area, *, resolution: int = 10, crs: str | None = None) -> Geo
 def _metric(name: str) -> CRS:
     try:
         crs = CRS(name)
-    except (CRSError, ValueError):
+    except (RuntimeError, ValueError):  # the first is what PROJ raises
         raise InputError(f"projection {name!r} is unknown", wanted="a code such as EPSG:32633") from None
     if not crs.projected or crs.units[0] not in ("metre", "meter", "m"):
         raise InputError(f"projection {name} is not in metres", wanted="a UTM zone such as EPSG:32633")
@@ -234,7 +234,7 @@ def _metric(name: str) -> CRS:
 
 def _checked(area: Area, came: str) -> Area:
     west, south, east, north = area.bbox
-    if not (math.isfinite(west) and area.polygon.area > 0):
+    if not (math.isfinite(west) and float(shapely.area(area.polygon)) > 0):
         raise InputError(f"{came} is empty", wanted="polygons with an area")
     if east - west > 180:
         raise InputError(f"{came} crosses the 180th meridian", mend="fetch it in two halves")
@@ -274,14 +274,14 @@ def _table_shape(row: dict[str, Any]) -> Any:
     return shapely.Point(float(row["lon"]), float(row["lat"]))
 
 
-def _read_shapes(path: Path) -> tuple[Iterable[Any], dict[str, Sequence[Any]]]:
+def _read_shapes(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
     """Return shapes in degrees, and the columns of their table."""
     _refuse_missing(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             meta, _, shapes, columns = pyogrio.raw.read(path)
-        found = shapely.from_wkb(shapes) if shapes is not None else []
+        found = list(shapely.from_wkb(shapes)) if shapes is not None else []
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, shapely.errors.ShapelyError) as error:
         raise InputError(
             f"{path} cannot be read: {str(error).splitlines()[0]}", wanted="GeoJSON or GeoPackage"

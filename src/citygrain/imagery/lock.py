@@ -16,9 +16,9 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
 from citygrain.files import write_text
+from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.signing import unsigned
-from citygrain.imagery.sources import Source
 from citygrain.imagery.transport import Transport
 
 __all__ = ["changes", "describe_grid", "locked_only", "make_lock", "read_lock", "request_changes", "write_lock"]
@@ -31,7 +31,7 @@ Lock = dict[str, Any]
 
 
 def make_lock(
-    request: Mapping[str, Any], grid: GeoBox, sources: Sequence[Source], transport: Transport, *, workers: int = 8
+    request: Mapping[str, Any], grid: GeoBox, sources: Sequence[ImageSet], transport: Transport, *, workers: int = 8
 ) -> Lock:
     """Return the lock of a fetch; each file that would be read is asked for its size and its tag.
 
@@ -41,7 +41,7 @@ def make_lock(
         What the user asked for; JSON.
     grid : GeoBox
         The grid of the results.
-    sources : sequence of Source
+    sources : sequence of ImageSet
         Images and files.
     transport : Transport
         Asks.
@@ -174,10 +174,10 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _source(source: Source, transport: Transport, workers: int) -> dict[str, Any]:
+def _source(source: ImageSet, transport: Transport, workers: int) -> dict[str, Any]:
     files = source.files()
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        prints = list(pool.map(lambda file: _file(source, *file, transport), files))
+        prints = list(pool.map(lambda file: _file(source, file[0], file[1], transport), files))
     items: dict[str, dict[str, Any]] = {}
     for (observation, band), print_ in zip(files, prints, strict=True):
         item = items.setdefault(observation.id, _about(observation))
@@ -203,7 +203,7 @@ def _about(observation: Observation) -> dict[str, Any]:
     }
 
 
-def _file(source: Source, observation: Observation, band: str, transport: Transport) -> dict[str, Any]:
+def _file(source: ImageSet, observation: Observation, band: str, transport: Transport) -> dict[str, Any]:
     """Return a file's address and what tells it apart."""
     asset = observation.item.assets[observation.assets[band]]
     href = source.href(observation, band)

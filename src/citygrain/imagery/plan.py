@@ -1,7 +1,7 @@
 """What a fetch would read, before it reads: bytes, requests, and seconds at a rate that was measured.
 
 A few headers are read, one for each band of each tile; the other dates of a tile are taken to be alike. The blocks that
-the area touches are summed by their own lengths, at the resolution of the overview that would be read.
+the area touches are summed by their own lengths.
 """
 
 import time
@@ -17,8 +17,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window, from_bounds
 
 from citygrain.errors import InputError
+from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.sources import Source
 from citygrain.imagery.transport import reading
 
 __all__ = ["FetchPlan", "make_plan"]
@@ -71,7 +71,7 @@ class FetchPlan:
         return int(np.prod(self.grid.shape))
 
 
-def make_plan(grid: GeoBox, sources: Sequence[Source], *, left_out: Sequence[str] = ()) -> FetchPlan:
+def make_plan(grid: GeoBox, sources: Sequence[ImageSet], *, left_out: Sequence[str] = ()) -> FetchPlan:
     """Look at one file of each band of each tile, and say what reading them all would take.
 
     Raises
@@ -113,8 +113,7 @@ def _look(address: str, grid: GeoBox, observation: Observation, *, measure: bool
             window = _touched(source, grid)
             if window is None:
                 return _Part(0, 1), None
-            level, factor = _overview(source, grid)
-            part = _blocks(source, window, level, factor)
+            part = _blocks(source, window)
             return part, _rate(source, window) if measure and part.bytes else None
     except RasterioError as error:
         reason = str(error).splitlines()[0].split("?")[0]
@@ -132,25 +131,18 @@ def _touched(source: Any, grid: GeoBox) -> Window | None:
     return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
 
 
-def _overview(source: Any, grid: GeoBox) -> tuple[int | None, int]:
-    """Return the overview that is read for the grid's resolution, and its factor; None = the image itself."""
-    shrink = abs(grid.affine.a) / abs(source.transform.a) if source.crs and source.crs.is_projected else 1.0
-    best = max((f for f in source.overviews(1) if f <= shrink + 1e-6), default=1)
-    return (None, 1) if best == 1 else (source.overviews(1).index(best), best)
-
-
-def _blocks(source: Any, window: Window, level: int | None, factor: int) -> _Part:
+def _blocks(source: Any, window: Window) -> _Part:
     """Sum the lengths of the blocks that a window touches."""
     down, across = source.block_shapes[0]
-    rows = range(window.row_off // factor // down, (window.row_off + window.height - 1) // factor // down + 1)
-    columns = range(window.col_off // factor // across, (window.col_off + window.width - 1) // factor // across + 1)
+    rows = range(window.row_off // down, (window.row_off + window.height - 1) // down + 1)
+    columns = range(window.col_off // across, (window.col_off + window.width - 1) // across + 1)
     step = max(1, len(rows) * len(columns) // _MOST_BLOCKS)
     named = [(row, column) for row in rows for column in columns][::step]
-    lengths = [source.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1, ovr=level) for row, column in named]
+    lengths = [source.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1) for row, column in named]
     known = [int(length) for length in lengths if length is not None]
     if not known:  # not a GeoTIFF in blocks: all of its pixels, at half their size
         size = np.dtype(source.dtypes[0]).itemsize
-        return _Part(int(window.width * window.height * size / factor**2 / 2), 1 + len(rows))
+        return _Part(int(window.width * window.height * size / 2), 1 + len(rows))
     return _Part(round(sum(known) / len(named) * len(rows) * len(columns)), 1 + len(rows))
 
 

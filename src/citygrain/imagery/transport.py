@@ -25,7 +25,7 @@ from urllib3.util.retry import Retry
 from citygrain.errors import InputError
 
 __all__ = [
-    "Traffic", "Transport", "forget_cached", "gdal_options", "gdal_traffic", "is_loopback", "reading", "refuse_address",
+    "Traffic", "Transport", "forget_all", "gdal_options", "gdal_traffic", "is_loopback", "reading", "refuse_address",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -235,7 +235,6 @@ def _gdal() -> Any:
         library.VSINetworkStatsGetAsSerializedJSON.restype = ctypes.c_void_p
         library.VSINetworkStatsGetAsSerializedJSON.argtypes = [ctypes.c_void_p]
         library.VSIFree.argtypes = [ctypes.c_void_p]
-        library.VSICurlPartialClearCache.argtypes = [ctypes.c_char_p]
     except (OSError, AttributeError):
         return None
     return library
@@ -263,11 +262,11 @@ def gdal_traffic() -> tuple[int, int] | None:
     )
 
 
-def forget_cached(href: str) -> None:
-    """Make GDAL forget what it knows of a remote file, its absence included, before it is asked again."""
+def forget_all() -> None:
+    """Make GDAL forget what it knows of remote files, their absence included, before they are asked for again."""
     library = _gdal()
     if library is not None:
-        library.VSICurlPartialClearCache(f"/vsicurl/{href}".encode())
+        library.VSICurlClearCache()
 
 
 def is_local(href: str) -> bool:

@@ -8,11 +8,11 @@ from citygrain.imagery.observation import Observation
 from citygrain.imagery.searching import readable
 from citygrain.imagery.signing import Plain, Signer
 
-__all__ = ["Source", "bands_at_hand"]
+__all__ = ["ImageSet", "bands_at_hand"]
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSet:
     """The images of a collection that are read together.
 
     Attributes
