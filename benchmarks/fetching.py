@@ -7,7 +7,8 @@ loopback, which counts. Both get its middle, 60 % of its width and height, over 
 than 60 % cloud; both mask by the same classes and take the median. The peer is what one would write: search, load
 everything, mask, nanmedian; ours also grows the clouds, decides the offset from the numbers, counts clear observations,
 locks and resumes. Bytes and requests are the server's own count of the imagery, for each output pixel or Mpixel; the
-seconds are the processor's, of the whole process. Loopback has no latency, so nothing here says how long a fetch takes from afar.
+seconds are the processor's, of the whole process. Loopback has no latency, so nothing here says how
+long a fetch takes from afar.
 """
 
 import sys

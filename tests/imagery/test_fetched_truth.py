@@ -5,21 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 
 from helpers.fetched import fetch_middle, rms
+from helpers.stac_ground import backscatter
 from helpers.stac_items import FLAVOURS
 from helpers.stac_plans import WORLDS
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("method", ["median", "medoid", "best"])
-def test_composite_is_the_ground(fetch, method):
-    """Six days, one all cloud, one half beyond the swath: within 0.005 of the truth, thirty times nearer than a day."""
+@pytest.mark.parametrize(("method", "seen_often"), [("median", 0.003), ("medoid", 0.004), ("best", 0.006)])
+def test_composite_is_the_ground(fetch, method, seen_often):
+    """Six days, one all cloud, one half beyond the swath; a plain median of all is 0.08 to 0.15 from the truth."""
     _, got = fetch("small", "--method", method)
     for band in ("B02", "B03", "B04", "B08", "B11", "B12"):
         assert rms(got.error(band)) < 0.006, band
-        assert rms(got.error(band)[got.count >= 3]) < 0.004, band
+        assert rms(got.error(band)[got.count >= 3]) < seen_often, band
     assert np.isfinite(got.bands["B04"]).mean() > 0.7
     assert ((got.count == 0) == np.isnan(got.bands["B04"])).all()
 
@@ -121,8 +123,40 @@ def test_level_1c_is_not_mixed_in(fetch):
     assert got.count.max() == 1
 
 
-def test_real_cities_come_back(fetch, data):
-    for ground in ("berlin", "leipzig"):
-        _, got = fetch("plain", ground=ground)
-        for band in ("B02", "B08", "B11"):
-            assert rms(got.error(band)) < 0.006, (ground, band)
+@pytest.mark.parametrize("ground", ["berlin", "leipzig"])
+def test_real_cities_come_back(fetch, data, ground):
+    crs = {"berlin": "EPSG:32633", "leipzig": "EPSG:32632"}[ground]  # Leipzig's scene is not in the zone of its place
+    _, got = fetch("plain", "--crs", crs, ground=ground)
+    for band in ("B02", "B08", "B11"):
+        assert rms(got.error(band)) < 0.005, band
+
+
+def test_seasons_have_their_own_canopy(fetch):
+    """A composite of each season: green where it was green, by the truth of that season."""
+    _, got = fetch("seasons", "--seasons", dates=("2025-01-01", "2025-12-31"), files=SEASONS)
+    for name, season in SEASONS.items():
+        for band in ("B04", "B08"):
+            assert rms(got.of[name].error(band, season)) < 0.006, (name, band)
+
+
+def test_radar_is_the_mean_of_its_days(fetch):
+    """Four days of 4.4 looks: the mean deviates by the square root of 1 / 17.6, and is not shifted."""
+    _, got = fetch("small", "--products", "sentinel-2,sentinel-1,worldcover")
+    with rasterio.open(got.folder / "s1.tif") as file:
+        power, names = file.read(), file.descriptions
+    ratio = power[names.index("VV")] / backscatter(got.world.ground)[0][got.window]
+    assert abs(ratio.mean() - 1) < 0.01
+    assert 0.15 < ratio.std() < 0.30
+    with rasterio.open(got.folder / "worldcover.tif") as file:
+        assert (file.read(1) == got.world.ground.cover[got.window]).mean() > 0.85  # to the nearest pixel, twice
+
+
+def test_the_same_command_gives_the_same_bytes(citygrain, served, tmp_path):
+    world, site = served("plain")
+    for out in ("a", "b"):
+        assert fetch_middle(citygrain, world, site, tmp_path / out, "--workers", 1 if out == "a" else 4).returncode == 0
+    for name in ("s2.tif", "clear.tif"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    site.clear()
+    assert fetch_middle(citygrain, world, site, tmp_path / "a").returncode == 0
+    assert site.bytes("*.tif") == 0, "what is there is not read again"

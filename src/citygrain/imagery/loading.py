@@ -6,7 +6,7 @@ all its bands and its quality, so none is of two tiles.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,15 @@ class Layers:
         Probability of cloud where the product offers it (CLD), NaN elsewhere; None if no image has it.
     sources : tuple of tuple of str
         Names of the images of each overpass.
+    left_out : tuple of str
+        A line for each image that could not be used, and why.
     """
 
     values: xr.DataArray
     sky: xr.DataArray
     cloud_percent: xr.DataArray | None
     sources: tuple[tuple[str, ...], ...]
+    left_out: tuple[str, ...] = ()
 
 
 def load_window(
@@ -110,7 +113,7 @@ def load_window(
     for number, group in enumerate(groups):
         for one in sorted(group, key=lambda each: _epsg(each) != wish.epsg):
             seen.paste(number, _image(one, wish))
-    return _layers(seen, wish, groups)
+    return replace(_layers(seen, wish, groups), left_out=tuple(left_out))
 
 
 def window_bytes(shape: tuple[int, int], observations: int, bands: int) -> int:

@@ -1,14 +1,11 @@
 """Which images can be used, and which of them one overpass took."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from citygrain.imagery.observation import Observation
 
 __all__ = ["QUALITY", "overpasses", "quality_layer", "usable"]
-
-logger = logging.getLogger(__name__)
 
 QUALITY = ("SCL", "FMASK", "QA")
 """Layers that say where an image sees the ground."""
@@ -25,7 +22,9 @@ def quality_layer(observation: Observation) -> str | None:
 def usable(
     observations: Iterable[Observation], bands: Sequence[str], *, masked: bool = True
 ) -> tuple[list[Observation], list[str]]:
-    """Sort out images that lack a wanted band or, with `masked`, a quality layer; say which and why.
+    """Sort out images that lack a wanted band or, with `masked`, their quality layer; say which and why.
+
+    Level-1C products have no quality layer; nothing is wanted of them, and nothing hides their clouds.
 
     Returns
     -------
@@ -36,12 +35,11 @@ def usable(
     """
     kept, left_out = [], []
     for one in observations:
-        quality = quality_layer(one) or _OF_PRODUCT.get(one.product) if masked else None
+        quality = quality_layer(one) or _usual_layer(one) if masked else None
         wanted = (*bands, quality) if quality else bands
         missing = [name for name in wanted if one.assets.get(name) not in one.item.assets]
         if missing:
             left_out.append(f"{one.id}: has no {', '.join(missing)}")
-            logger.warning("%s is left out: it has no %s", one.id, ", ".join(missing))
         else:
             kept.append(one)
     return kept, left_out
@@ -62,3 +60,7 @@ def overpasses(observations: Iterable[Observation]) -> list[tuple[Observation, .
             groups[-1].append(one)
             last = one
     return sorted((tuple(group) for group in groups), key=lambda group: (group[0].time, group[0].id))
+
+
+def _usual_layer(one: Observation) -> str | None:
+    return None if one.level == "L1C" else _OF_PRODUCT.get(one.product)
