@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from citygrain.imagery.catalogues import Catalogue, Collection
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.searching import readable
 from citygrain.imagery.signing import Plain, Signer
+from citygrain.imagery.static_catalogue import readable
 
 __all__ = ["ImageSet", "bands_at_hand"]
 

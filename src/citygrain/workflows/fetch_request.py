@@ -11,7 +11,8 @@ from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet, bands_at_hand
 from citygrain.imagery.lock import Lock, locked_only
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.searching import Query, newest_only, parse_dates, resolve_collection, search
+from citygrain.imagery.query import Query, parse_dates
+from citygrain.imagery.searching import newest_only, resolve_collection, search
 from citygrain.imagery.signing import signer_for
 from citygrain.imagery.transport import Transport
 from citygrain.sensors import SENTINEL2, SO2SAT_SENTINEL2
