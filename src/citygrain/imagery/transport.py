@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _AGAIN = (408, 429, 500, 502, 503, 504)
 """Answers after which the same request may succeed."""
+_BROKEN_OFF = 3
+"""How often an answer that broke off is asked for again."""
 _LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more is not waited for."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -67,6 +70,20 @@ class _Patience(Retry):
         return None if wait is None else min(wait, _LONGEST_WAIT)
 
 
+class _Session(requests.Session):
+    """Asks again where an answer breaks off: by then it has been handed over, and the adapter repeats no more."""
+
+    back_off = 0.5
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        for attempt in range(_BROKEN_OFF):
+            try:
+                return super().send(request, **options)
+            except requests.exceptions.ChunkedEncodingError:
+                time.sleep(self.back_off * 2**attempt)
+        return super().send(request, **options)
+
+
 class Transport:
     """One session for all that is asked of catalogues.
 
@@ -88,7 +105,8 @@ class Transport:
 
     def __init__(self, *, retries: int = 5, timeout: float = 30.0, back_off: float = 0.5) -> None:
         self.timeout, self.traffic = timeout, Traffic()
-        self.session = requests.Session()
+        self.session = _Session()
+        self.session.back_off = back_off
         patience = _Patience(
             total=retries, status_forcelist=_AGAIN, allowed_methods=None, backoff_factor=back_off,
             raise_on_status=False, respect_retry_after_header=True, backoff_max=_LONGEST_WAIT,

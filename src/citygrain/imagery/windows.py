@@ -164,10 +164,10 @@ def patiently(images: ImageSet, make: Callable[[], Result], *, wait: float = 1.0
             with reading(header=header):
                 return make()
         except InputError as error:
-            if not isinstance(error.__cause__, RasterioError | OSError):
+            if not isinstance(error.__cause__, RasterioError | OSError | AssertionError):
                 raise
-            last = attempt == _ATTEMPTS - 1
-            if last:
+            if attempt == _ATTEMPTS - 1:
+                forget_all()  # what broke off is not to be taken for the file by whoever tries again
                 raise _plain(error) from None
             log.info("%s; once more", error.came)
         except RasterioError as error:
