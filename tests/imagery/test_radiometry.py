@@ -118,7 +118,9 @@ def test_masks_are_no_witnesses() -> None:
     assert decide_radiometry(one, sample(1000) | {"SCL": np.full(10_000, 4), "CLD": np.full(10_000, 1)}).offset == -1000
 
 
-@pytest.mark.parametrize(("product", "number", "value"), [("landsat", 10_000, 0.075), ("hls", 750, 0.075)])
+@pytest.mark.parametrize(
+    ("product", "number", "value"), [("landsat", 10_000, 0.075), ("hls", 750, 0.075), ("hls-s30", 750, 0.075)]
+)
 def test_other_sensors_have_one_scale(product: str, number: int, value: float) -> None:
     from citygrain.scene.radiometry import reflectance
 

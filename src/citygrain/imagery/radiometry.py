@@ -29,8 +29,9 @@ __all__ = [
     "sensor_radiometry",
 ]
 
-_SCALES = {"landsat": (1 / 2.75e-5, -0.2 / 2.75e-5), "hls": (10_000.0, 0.0)}
-"""(scale, offset) of surface reflectance: Landsat Collection 2 (USGS LSDS-1619), HLS v2.0 User Guide."""
+_LANDSAT, _WHOLE = (1 / 2.75e-5, -0.2 / 2.75e-5), (10_000.0, 0.0)
+"""(scale, offset) of surface reflectance: Landsat Collection 2 (USGS LSDS-1619); HLS v2.0, and DEA's NBART."""
+_SCALES = {"landsat": _LANDSAT, "hls": _WHOLE, "hls-s30": _WHOLE, "hls-l30": _WHOLE}
 _FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
 _NAMES = ("s2:product_uri", "sentinel:product_id", "s2:granule_id", "title")
@@ -143,9 +144,10 @@ def sensor_radiometry(product: str, level: str) -> Radiometry | None:
     >>> reflectance(np.array([0, 7273, 20000]), landsat).round(2)
     array([ nan, 0.  , 0.35], dtype=float32)
     """
-    if product not in _SCALES:
+    found = _WHOLE if level == "NBART" else _SCALES.get(product)
+    if found is None:
         return None
-    scale, offset = _SCALES[product]
+    scale, offset = found
     return Radiometry(scale, offset, level, None, offset, None, (f"{product}: one scale for all products",))
 
 
