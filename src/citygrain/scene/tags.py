@@ -7,6 +7,8 @@ __all__ = ["KEPT", "scene_tags", "tagged_attributes"]
 KEPT = ("product", "level", "baseline", "time", "tile", "radiometry", "evidence", "resampling", "units")
 """Attributes of a scene that its file keeps."""
 _PREFIX = "CITYGRAIN_"
+_BARE = ("level", "radiometry")
+"""These are also read without the prefix, as `citygrain fetch` writes them."""
 _LONGEST = 1000
 
 
@@ -29,4 +31,5 @@ def tagged_attributes(tags: Mapping[str, str]) -> dict[str, str]:
     >>> tagged_attributes({"CITYGRAIN_LEVEL": "L2A", "AREA_OR_POINT": "Area"})
     {'level': 'L2A'}
     """
-    return {key: value[:_LONGEST] for key in KEPT if (value := tags.get(f"{_PREFIX}{key.upper()}", "").strip())}
+    found = {key: tags.get(f"{_PREFIX}{key.upper()}") or (tags.get(key, "") if key in _BARE else "") for key in KEPT}
+    return {key: value.strip()[:_LONGEST] for key, value in found.items() if value.strip()}
