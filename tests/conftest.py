@@ -1,11 +1,15 @@
 """Toy worlds, and the way to the real data."""
 
+import dataclasses
 import fcntl
+import functools
 import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +20,10 @@ from odc.geo.geobox import GeoBox
 from citygrain.scene.synthetic import SyntheticCity, synthetic_city
 from citygrain.tessellation import raster_like
 from helpers.commands import Command, Said
+from helpers.stac_server import Server, Site, serving
+
+if TYPE_CHECKING:
+    from helpers.stac_world import World
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,6 +72,38 @@ def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 def city() -> SyntheticCity:
     """A small city with known truth."""
     return synthetic_city((256, 256), seed=3)
+
+
+@pytest.fixture(scope="session")
+def stac_server() -> Iterator[Server]:
+    """A server of STAC catalogues on loopback, in a process of its own; sites are added to it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stac_world(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., World]":
+    """Write a world of `helpers.stac_world.WORLDS` once in a session: `stac_world("border")`, changed by keywords."""
+
+    @functools.cache
+    def write(name: str, **changes: object) -> "World":
+        from helpers.stac_world import WORLDS, write_world
+
+        spec = dataclasses.replace(WORLDS[name], **changes)  # type: ignore[arg-type]
+        return write_world(tmp_path_factory.mktemp("worlds") / name, spec)
+
+    return write
+
+
+@pytest.fixture
+def served(stac_server: Server, stac_world: "Callable[..., World]") -> "Callable[..., tuple[World, Site]]":
+    """Serve a world on a site of its own: `world, site = served("border")`; no other test's faults, log or URLs."""
+
+    def serve(name: str, **changes: object) -> "tuple[World, Site]":
+        world = stac_world(name, **changes)
+        return world, stac_server.serve(world.folder)
+
+    return serve
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from citygrain.errors import InputError
 
 __all__ = [
+    "LANDSAT7",
     "LANDSAT8",
     "SAR_FEATURES",
     "SENSORS",
@@ -19,6 +20,7 @@ __all__ = [
     "SO2SAT_SENTINEL2",
     "Band",
     "Sensor",
+    "light_seen_at",
     "sensor_named",
 ]
 
@@ -106,12 +108,27 @@ LANDSAT8 = Sensor(
         Band("B5", "nir", "N", 865, 30, ("B05", "B5_nir", "SR_B5")),
         Band("B6", "swir16", "S1", 1608.5, 30, ("B06", "swir1", "B6_swir1", "SR_B6")),
         Band("B7", "swir22", "S2", 2200.5, 30, ("B07", "swir2", "B7_swir2", "SR_B7")),
+        Band("B9", "cirrus", "", 1373.5, 30, ("B09",)),
         Band("B10", "lwir11", "T1", 10895, 100, ("B10_tir", "ST_B10")),
         Band("B11", "lwir12", "T2", 12005, 100, ("B11_tir",)),
     ),
 )
+LANDSAT7 = Sensor(
+    "landsat-7",
+    1.0,
+    (
+        Band("B1", "blue", "B", 482.5, 30, ("B01", "SR_B1")),
+        Band("B2", "green", "G", 565, 30, ("B02", "SR_B2")),
+        Band("B3", "red", "R", 660, 30, ("B03", "SR_B3")),
+        Band("B4", "nir", "N", 825, 30, ("B04", "SR_B4")),
+        Band("B5", "swir16", "S1", 1650, 30, ("B05", "swir1", "SR_B5")),
+        Band("B6", "lwir", "T1", 11450, 60, ("ST_B6",)),
+        Band("B7", "swir22", "S2", 2220, 30, ("B07", "swir2", "SR_B7")),
+    ),
+)
+"""Landsat 4, 5 and 7: TM and ETM+ number their bands alike, and otherwise than Landsat 8 and 9."""
 SENTINEL1 = Sensor("sentinel-1", 1.0, (Band("VV", "vv", "VV", 0, 10, ("vv",)), Band("VH", "vh", "VH", 0, 10, ("vh",))))
-SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT8, SENTINEL1)}
+SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT8, LANDSAT7, SENTINEL1)}
 
 SO2SAT_SENTINEL2 = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The ten bands of So2Sat LCZ42 in file order."""
@@ -138,3 +155,17 @@ def sensor_named(name: str) -> Sensor:
         return SENSORS[name.lower()]
     except KeyError:
         raise InputError(f"sensor {name!r} is unknown", wanted=f"one of {', '.join(SENSORS)}") from None
+
+
+def light_seen_at(level: str) -> str:
+    """Return where the light of a processing level is said to be reflected; nothing where the level is unknown.
+
+    Examples
+    --------
+    >>> light_seen_at("L1C"), light_seen_at("L2A"), light_seen_at("SR"), light_seen_at("")
+    ('top of the atmosphere', 'surface', 'surface', '')
+    """
+    return _LEVELS.get(level.strip().upper(), "")
+
+
+_LEVELS = dict.fromkeys(("L1C", "TOA"), "top of the atmosphere") | dict.fromkeys(("L2A", "SR", "BOA"), "surface")

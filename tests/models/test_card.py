@@ -108,3 +108,35 @@ def test_check_names_both_sides() -> None:
         card().check((), "reflectance")
     with pytest.raises(ModelMismatchError, match=r"'unknown'.*'reflectance'"):
         card().check(card().features, "")
+
+
+@pytest.mark.parametrize(
+    ("trained", "scene", "fits"),
+    [
+        ("L2A", "L2A", True),
+        ("L2A", "SR", True),
+        ("L2A", "L1C", False),
+        ("L1C", "L2A", False),
+        ("TOA", "L1C", True),
+        ("SR", "TOA", False),
+        ("", "L1C", True),
+        ("L2A", "", True),
+        ("GRD", "L1C", True),
+    ],
+)
+def test_a_model_of_the_surface_refuses_the_top_of_the_atmosphere(trained: str, scene: str, fits: bool) -> None:
+    one = replace(card(), preparation={"level": trained} if trained else {})
+    assert one.level == trained
+    if fits:
+        one.check(one.features, one.units, level=scene)
+    else:
+        with pytest.raises(
+            ModelMismatchError, match=rf"a scene of {scene}, .*wanted: {trained}, .*the {trained} product"
+        ):
+            one.check(one.features, one.units, level=scene)
+
+
+def test_a_card_from_before_levels_were_kept_fits_any() -> None:
+    old = ModelCard.from_json(card().to_json())
+    assert "level" not in old.preparation
+    old.check(old.features, old.units, level="L1C")

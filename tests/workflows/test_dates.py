@@ -1,16 +1,21 @@
 """Dates side by side: gaps filled from the other dates, the same whether whole or by windows."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
+from citygrain.errors import InputError
 from citygrain.lazy import is_lazy, lazy_raster
-from citygrain.workflows.dates import join_dates
+from citygrain.workflows.config import SceneConfig
+from citygrain.workflows.dates import join_dates, read_dates
+from helpers.safe_products import write_safe
 
 GRID = GeoBox.from_bbox((0, 0, 90, 70), "EPSG:32633", resolution=10)
 
@@ -68,3 +73,10 @@ def test_windows_of_lazy_dates(bands: list[int], place: tuple[int, int, int, int
 def test_lazy_dates_look_like_the_others() -> None:
     again = pickle.loads(pickle.dumps(join_dates(dates())))  # noqa: S301 - our own
     xr.testing.assert_identical(again, join_dates([date.load() for date in dates()]))
+
+
+def test_dates_of_two_levels_are_refused(tmp_path: Path) -> None:
+    paths = [str(write_safe(tmp_path, level=level, size=600).path) for level in ("L2A", "L1C")]
+    with pytest.raises(InputError, match=r"S2A_MSIL1C_.* is of L1C, S2A_MSIL2A_.* of L2A; wanted: dates of one level"):
+        read_dates(SceneConfig(dates=paths), lazy=True)
+    assert len(read_dates(SceneConfig(dates=paths[:1] * 2), lazy=True)) == 2

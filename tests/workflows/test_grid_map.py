@@ -253,6 +253,20 @@ def test_top_of_atmosphere_models_warn_unless_the_scene_is_said_to_be_that(
     assert "is surface reflectance" in surface and "Level-1C scene" in surface
 
 
+def test_a_scene_that_says_its_level_needs_no_option(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    judge = model(origin={"name": "bright", "level": "top-of-atmosphere"})
+    with caplog.at_level(logging.WARNING, "citygrain"):
+        map_grid([scene().assign_attrs(level="L1C")], judge, tmp_path)
+        assert not caplog.messages
+        map_grid([scene().assign_attrs(level="L2A")], judge, tmp_path)
+    assert "the scene is surface reflectance" in caplog.text
+    assert json.loads((tmp_path / "map.json").read_text())["level"] == "boa"
+    with pytest.raises(InputError, match="--level toa for a scene of L2A; wanted: --level boa"):
+        map_grid([scene().assign_attrs(level="L2A")], judge, tmp_path, level="toa")
+    with pytest.raises(InputError, match="wanted: dates of one level"):
+        map_grid([scene().assign_attrs(level="L2A"), scene().assign_attrs(level="L1C")], judge, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("images", "judge", "options", "message"),
     [

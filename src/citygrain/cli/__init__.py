@@ -10,6 +10,7 @@ from rich.logging import RichHandler
 
 from citygrain.cli import (
     board,
+    fetching,
     finished,
     jobs,
     labels,
@@ -19,6 +20,7 @@ from citygrain.cli import (
     looking,
     mapping,
     patches,
+    products,
     shelf,
     validating,
 )
@@ -63,6 +65,13 @@ def options(
 
 
 app.command("look", epilog="Example: citygrain look s2.tif --rgb B08,B04,B03 --out look.png")(looking.look)
+app.command("scene", epilog="Example: citygrain scene S2A_MSIL2A_....SAFE --resolution 10 --out scene.tif")(
+    products.scene
+)
+app.command(
+    "fetch",
+    epilog="Example: citygrain fetch --bbox 13.2,52.4,13.6,52.6 --from 2025-05-01 --to 2025-08-31 --out data/berlin",
+)(fetching.fetch)
 app.command(
     "features", epilog='Example: citygrain features s2.tif --indices "NDVI,(nir-red)/(nir+red)" --out features.tif'
 )(looking.features)

@@ -50,10 +50,13 @@ def look(
 
 
 def _holds_patches(path: Path) -> bool:
-    """Tell patches from a scene: HDF5 and zip files, and folders that are no Zarr."""
+    """Tell patches from a scene: HDF5 files, and zips and folders that are neither Zarr nor a product."""
+    from citygrain.scene.find_product import is_product
+
     if path.is_dir():
-        return path.suffix.lower() != ".zarr" and not any(path.glob("*.SAFE")) and not (path / ".zgroup").exists()
-    return path.suffix.lower() in (".h5", ".hdf5", ".zip")
+        return path.suffix.lower() != ".zarr" and not (path / ".zgroup").exists() and not is_product(path)
+    suffix = path.suffix.lower()
+    return suffix in (".h5", ".hdf5") or (suffix == ".zip" and not is_product(path))
 
 
 def _look_at_scene(image: "xr.DataArray", out: Path, rgb: str, sensor: str, as_json: bool) -> None:

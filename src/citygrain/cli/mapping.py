@@ -57,7 +57,7 @@ def map_command(
         Literal["toa", "boa"] | None,
         typer.Option(help="Reflectance of the scene: toa = top of atmosphere (Level-1C), boa = surface (Level-2A)."),
     ] = None,
-    offset: OffsetOption = 0.0,
+    offset: OffsetOption = None,
     memory: MemoryOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="A published network in bfloat16: quicker, some doubtful cells differ.")

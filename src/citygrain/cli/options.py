@@ -54,7 +54,9 @@ def finite(value: float | None) -> float | None:
     return value
 
 
-SceneArgument = Annotated[list[Path], typer.Argument(help="GeoTIFF, COG, JP2, NetCDF, Zarr, or several single bands.")]
+SceneArgument = Annotated[
+    list[Path], typer.Argument(help="GeoTIFF, COG, JP2, NetCDF, Zarr, several single bands, or a product.")
+]
 BandsOption = Annotated[
     str | None, typer.Option("--bands", help="Names of the bands, where the file has none: B02,B03")
 ]
@@ -62,13 +64,13 @@ ScaleOption = Annotated[
     float | None, typer.Option("--scale", help="Digital numbers per unit of reflectance.", callback=finite)
 ]
 OffsetOption = Annotated[
-    float,
+    float | None,
     typer.Option("--offset", callback=finite, help="Added after scaling: -0.1 for Sentinel-2 baseline 04.00 and on."),
 ]
 MemoryOption = Annotated[
     str | None, typer.Option("--memory", help="What it may take, such as 4GB; half of the machine's by default.")
 ]
-SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat-8 or sentinel-1.")]
+SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat-8, landsat-7 or sentinel-1.")]
 RawOption = Annotated[bool, typer.Option("--digital-numbers", help="The values are no reflectance; do not check them.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -109,7 +111,7 @@ def read_image(
     sensor: str,
     digital_numbers: bool,
     *,
-    offset: float = 0.0,
+    offset: float | None = None,
     lazy: "bool | Callable[[tuple[int, ...]], bool]" = False,
 ) -> "xr.DataArray":
     """Read a scene as the options say; a lazy one is read where it is asked for."""

@@ -215,7 +215,8 @@ class _Job:
     def __post_init__(self) -> None:
         names = self.tessellation.names([str(name) for name in self.features.band.values])
         object.__setattr__(self, "rows", self.tessellation.rows(self.features))
-        self.model.card.check(names, str(self.features.attrs.get("units", "")), tuple(self.rows.shape[1:]))
+        units, level = (str(self.features.attrs.get(key, "")) for key in ("units", "level"))
+        self.model.card.check(names, units, tuple(self.rows.shape[1:]), level=level)
 
     @property
     def legend(self) -> Legend:

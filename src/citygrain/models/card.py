@@ -12,6 +12,7 @@ from typing import Any
 
 from citygrain.errors import InputError, ModelMismatchError
 from citygrain.legend import Legend
+from citygrain.sensors import light_seen_at
 
 __all__ = ["CARD", "ModelCard", "read_card"]
 
@@ -96,7 +97,14 @@ class ModelCard:
         """What probabilities are tempered by; 1 where nothing was fitted."""
         return float(self.trust.get("temperature", {}).get("value", 1.0))
 
-    def check(self, features: Sequence[str], units: str, input_shape: Sequence[int] | None = None) -> None:
+    @property
+    def level(self) -> str:
+        """Processing level of the scene it was trained on, ``"L2A"``; empty where nothing told, as in older cards."""
+        return str(self.preparation.get("level", ""))
+
+    def check(
+        self, features: Sequence[str], units: str, input_shape: Sequence[int] | None = None, *, level: str = ""
+    ) -> None:
         """Refuse rows that are not what the model was trained on.
 
         Parameters
@@ -107,6 +115,9 @@ class ModelCard:
             Units of the features.
         input_shape : sequence of int, optional
             Shape of one row.
+        level : str
+            Processing level of the scene, ``"L1C"``, ``"L2A"``, ``"TOA"``, ``"SR"``; empty where nothing tells. A model
+            of surface reflectance does not fit the top of the atmosphere, and the other way round.
 
         Raises
         ------
@@ -124,6 +135,13 @@ class ModelCard:
                 f"features in units {units or 'unknown'!r}",
                 wanted=f"{self.units!r}, as the model was trained",
                 mend="set [scene] scale, or train on this scene",
+            )
+        came, wanted = light_seen_at(level), light_seen_at(self.level)
+        if came and wanted and came != wanted:
+            raise ModelMismatchError(
+                f"a scene of {level}, reflectance at the {came}",
+                wanted=f"{self.level}, reflectance at the {wanted}, as the model was trained",
+                mend=f"take the {self.level} product of the same day, or train on this scene",
             )
         if input_shape is not None:
             self.check_shape(input_shape)

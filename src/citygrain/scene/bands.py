@@ -10,7 +10,7 @@ from citygrain.errors import InputError
 from citygrain.scene.layers import Layer
 from citygrain.sensors import Band, Sensor
 
-__all__ = ["NamedLayer", "choose_bands"]
+__all__ = ["NamedLayer", "band_in_file_name", "choose_bands"]
 
 _THERMAL_NM = 3000.0
 """Beyond this wavelength a sensor sees heat, not reflected light."""
@@ -128,10 +128,18 @@ def _file_name(layer: Layer, sensor: Sensor) -> str | None:
         # GDAL's own descriptions of Sentinel-2 products read "B4, central wavelength 665 nm".
         head = re.split(r"[,(:]", name)[0].strip()
         return head if sensor.find(head) else name
-    return _name_in_file_name(layer.file, sensor)
+    return band_in_file_name(layer.file, sensor)
 
 
-def _name_in_file_name(file: str, sensor: Sensor) -> str | None:
+def band_in_file_name(file: str, sensor: Sensor) -> str | None:
+    """Return the band that a file's name tells; None where it tells none, or several.
+
+    Examples
+    --------
+    >>> from citygrain.sensors import SENTINEL2
+    >>> band_in_file_name("T33UUU_20210527_B8A_20m.jp2", SENTINEL2), band_in_file_name("s2.tif", SENTINEL2)
+    ('B8A', None)
+    """
     tokens = re.split(r"[^A-Za-z0-9]+", file.rsplit(".", 1)[0])
     found = {band.name for token in tokens if re.fullmatch(r"(?i)B\d+A?|V[VH]", token) and (band := sensor.find(token))}
     return found.pop() if len(found) == 1 else None

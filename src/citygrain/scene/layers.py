@@ -4,7 +4,6 @@ GDAL's formats and xarray's are opened by two different libraries; both answer w
 no data are settled in one place. A layer is a recipe, small and picklable: its source opens the file when it is read.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,7 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
 
-__all__ = ["FloatBand", "FloatBands", "Layer", "Source", "checked_grid", "common_grid", "read_layers"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["FloatBand", "FloatBands", "Layer", "Source", "checked_grid", "missing_numbers"]
 
 FloatBand = npt.NDArray[np.float32]
 FloatBands = npt.NDArray[np.float32]
@@ -59,6 +56,12 @@ class Layer:
         The number that means no data.
     blocks : (int, int)
         Height and width of the blocks in which the file keeps the band.
+    saturated : float or None
+        The number of pixels that were too bright to be measured.
+    never_zero : bool
+        Whether the no-data number 0 is never a value, because the product says so.
+    codes : bool
+        Whether the numbers are codes (a mask, classes), of which there is no mean.
     """
 
     file: str
@@ -70,6 +73,9 @@ class Layer:
     offset: float = 0.0
     nodata: float | None = None
     blocks: tuple[int, int] = (256, 256)
+    saturated: float | None = None
+    never_zero: bool = False
+    codes: bool = False
 
 
 def checked_grid(geobox: GeoBox, file: str) -> GeoBox:
@@ -92,89 +98,21 @@ def checked_grid(geobox: GeoBox, file: str) -> GeoBox:
     return geobox
 
 
-def common_grid(layers: Sequence[Layer]) -> GeoBox:
-    """Return the finest grid among `layers`; all others are on it or coarser, in the same CRS, and cover it.
+def missing_numbers(band: FloatBand, nodata: float | None) -> npt.NDArray[np.bool_]:
+    """Return where a band is NaN or holds its no-data number.
 
-    Raises
-    ------
-    InputError
-        If a layer cannot be brought to that grid without warping or leaving gaps.
+    Examples
+    --------
+    >>> missing_numbers(np.array([0, 7, np.nan], np.float32), 0).tolist()
+    [True, False, True]
     """
-    finest = min(layers, key=lambda layer: _pixel_area(layer.geobox))
-    for layer in layers:
-        if _same_grid(layer.geobox, finest.geobox):
-            continue
-        problem = _misfit(layer.geobox, finest.geobox)
-        if problem:
-            raise InputError(
-                f"{layer.file} {problem} {finest.file}",
-                wanted="files on one grid, or coarser ones that cover it",
-                mend="bring them together with gdalwarp",
-            )
-        logger.info("%s: resampled to the grid of %s by nearest neighbour", layer.file, finest.file)
-    return finest.geobox
-
-
-def read_layers(layers: Sequence[Layer], geobox: GeoBox, rows: slice, columns: slice) -> FloatBands:
-    """Return a window (n, height, width) of the layers' numbers on `geobox`, by nearest neighbour where one is coarser.
-
-    Layers of one file and grid are read together: where a file keeps its bands pixel by pixel, its blocks are decoded
-    once for all of them.
-    """
-    out = np.empty((len(layers), rows.stop - rows.start, columns.stop - columns.start), np.float32)
-    together: dict[tuple[Source, bool], list[int]] = {}
-    for position, layer in enumerate(layers):
-        together.setdefault((layer.source, _same_grid(layer.geobox, geobox)), []).append(position)
-    for (source, same), positions in together.items():
-        if not same:
-            for position in positions:  # one by one, as a whole scene of coarse bands would not fit beside the result
-                _read_coarse(layers[position], geobox, rows, columns, out[position])
-            continue
-        keys = [layers[position].key for position in positions]
-        if positions == list(range(positions[0], positions[-1] + 1)):
-            source.read(keys, rows, columns, out[positions[0] : positions[-1] + 1])
-        else:
-            for key, position in zip(keys, positions, strict=True):
-                source.read([key], rows, columns, out[position : position + 1])
-    return out
-
-
-def _read_coarse(layer: Layer, geobox: GeoBox, rows: slice, columns: slice, out: FloatBand) -> None:
-    near, far = geobox.affine, layer.geobox.affine
-    x = near.c + (np.arange(columns.start, columns.stop) + 0.5) * near.a
-    y = near.f + (np.arange(rows.start, rows.stop) + 0.5) * near.e
-    across = np.clip(np.floor((x - far.c) / far.a).astype(int), 0, layer.geobox.shape[1] - 1)
-    down = np.clip(np.floor((y - far.f) / far.e).astype(int), 0, layer.geobox.shape[0] - 1)
-    part = slice(int(down.min()), int(down.max()) + 1), slice(int(across.min()), int(across.max()) + 1)
-    coarse = np.empty((1, part[0].stop - part[0].start, part[1].stop - part[1].start), np.float32)
-    layer.source.read([layer.key], *part, coarse)
-    for row, source_row in enumerate(down - part[0].start):
-        out[row] = coarse[0, source_row, across - part[1].start]
-
-
-def _pixel_area(geobox: GeoBox) -> float:
-    return float(abs(geobox.affine.a * geobox.affine.e))
-
-
-def _same_grid(one: GeoBox, other: GeoBox) -> bool:
-    if one.shape != other.shape or one.crs != other.crs:
-        return False
-    # A thousandth of a pixel: coordinates stored as centres come back with rounding errors.
-    difference = np.abs(np.array(one.affine[:6]) - np.array(other.affine[:6]))
-    return bool((difference < 1e-3 * abs(other.affine.a)).all())
-
-
-def _misfit(coarse: GeoBox, fine: GeoBox) -> str:
-    if coarse.crs != fine.crs:
-        return "is in another CRS than"
-    if _pixel_area(coarse) < 1.5 * _pixel_area(fine):
-        return "is shifted or cropped against"
-    outer, inner, slack = coarse.boundingbox, fine.boundingbox, abs(fine.affine.a) / 2
-    if (
-        outer.left > inner.left + slack
-        or outer.right < inner.right - slack
-        or outer.bottom > inner.bottom + slack
-        or outer.top < inner.top - slack
-    ):
-        return "does not cover"
-    return ""
+    missing: npt.NDArray[np.bool_] = np.isnan(band)
+    if nodata is None or np.isnan(nodata):
+        return missing
+    largest = float(np.finfo(np.float32).max)
+    if abs(nodata) >= largest:
+        # Such as -1.8e308 in a float64 file, which float32 can only hold as infinity or as its largest number.
+        missing |= np.sign(nodata) * band >= np.float32(largest)
+    else:
+        missing |= band == np.float32(nodata)
+    return missing

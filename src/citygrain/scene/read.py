@@ -6,7 +6,7 @@ aloud, and refused where the values contradict them.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +16,25 @@ import xarray as xr
 from citygrain.errors import InputError
 from citygrain.lazy import lazy_raster
 from citygrain.scene.bands import NamedLayer, choose_bands
+from citygrain.scene.crop import BoundingBox, crop
 from citygrain.scene.cubes import cube_layers, is_cube
-from citygrain.scene.layers import Layer, common_grid
+from citygrain.scene.dark_end import offset_by_data
+from citygrain.scene.find_product import find_product
+from citygrain.scene.layers import Layer
+from citygrain.scene.one_grid import common_grid, resampling
 from citygrain.scene.open_files import close_after, close_files
 from citygrain.scene.plausible import check_reflectance, refuse_empty, sample_pixels
-from citygrain.scene.rasters import raster_layers
+from citygrain.scene.product import Product, product_layers
+from citygrain.scene.radiometry import settle
+from citygrain.scene.rasters import raster_layers, raster_tags
+from citygrain.scene.scaling import Given, Scaling, file_scalings, product_scalings
+from citygrain.scene.tags import tagged_attributes
 from citygrain.scene.windows import SceneBand, SceneReader
-from citygrain.sensors import Sensor, sensor_named
+from citygrain.sensors import SENTINEL2, Sensor, sensor_named
 
 __all__ = ["describe_scene", "read_scene"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Scaling:
-    scale: float
-    offset: float
-    reason: str
 
 
 def read_scene(
@@ -41,16 +42,20 @@ def read_scene(
     *,
     bands: Sequence[str] | None = None,
     scale: float | None = None,
-    offset: float = 0.0,
-    sensor: str = "sentinel-2",
+    offset: float | None = None,
+    sensor: str | None = None,
     reflectance: bool = True,
+    resolution: float | None = None,
+    bbox: BoundingBox | None = None,
     lazy: bool | Callable[[tuple[int, ...]], bool] = False,
 ) -> xr.DataArray:
-    """Read a scene from one file or from a stack of files.
+    """Read a scene from one file, from a stack of files, or from a product as it was delivered.
 
-    ``value = number / scale + offset``. Without a `scale` the file's own scale and offset tags are taken, else the
-    sensor's usual scale (1 for digital numbers); which one is logged. Bands that measure no reflected light (an index,
-    heat) are not scaled.
+    ``value = number / scale + offset``. A product's metadata say both. Of Sentinel-2 the numbers themselves are asked
+    as well, whether 1000 was added to them (see `citygrain.scene.dark_end`), and a product is refused where its
+    metadata and its numbers contradict each other. Of other files, without a `scale`, the file's own scale and offset
+    tags are taken, else the sensor's usual scale (1 for digital numbers); which one is logged. Bands that measure no
+    reflected light (an index, heat) are not scaled.
 
     A pixel is no data, NaN in all bands, where every band is NaN or holds the file's nodata number. In single bands a
     nodata number of 0 stays a value: deep water and shadow reach 0 in one band while the others see the ground. Any
@@ -59,18 +64,26 @@ def read_scene(
     Parameters
     ----------
     path : Path, str or a sequence of them
-        GeoTIFF, COG, JP2, NetCDF or Zarr; several files are stacked. They share a grid, or are coarser and cover it;
-        then they are resampled by nearest neighbour, which is logged.
+        GeoTIFF, COG, JP2, NetCDF or Zarr; several files are stacked. Or a product: Sentinel-2 SAFE (folder or zip),
+        Landsat Collection 2 (folder or tar), HLS (folder), or a folder of single bands named by their files.
     bands : sequence of str, optional
-        Bands to take, in this order, where the files name their bands; the names in file order where they do not.
+        Bands to take, in this order, where the files name their bands; the names in file order where they do not. Of a
+        product, without them: the bands that see the ground. Its masks (SCL, CLD, QA_PIXEL, Fmask) are read by name.
     scale : float, optional
         Numbers in the file per unit of reflectance.
-    offset : float
+    offset : float, optional
         Added after scaling, in reflectance (-0.1 for Sentinel-2 baseline 04.00 and later).
-    sensor : str
-        Whose band names they are: ``"sentinel-2"``, ``"landsat-8"`` or ``"sentinel-1"``.
+    sensor : str, optional
+        Whose band names they are: ``"sentinel-2"``, ``"landsat-8"`` (and 9), ``"landsat-7"`` (and 4, 5) or
+        ``"sentinel-1"``. Without it a product's own, else Sentinel-2.
     reflectance : bool
         Whether the optical bands must come out as reflectance. If so, values that cannot be reflectance are refused.
+    resolution : float, optional
+        Side of a pixel, in units of the coordinate system; the finest of the bands by default. Coarser bands are
+        resampled by nearest neighbour, finer ones averaged (see `citygrain.scene.one_grid`), which is logged. Of a
+        product, each band is read from its file of that resolution, where there is one.
+    bbox : (float, float, float, float), optional
+        West, south, east, north in degrees: only the pixels that touch this rectangle.
     lazy : bool or callable
         Whether to leave the values in the files; a function is asked with the shape (band, y, x). Each window is read
         when it is asked for (see `citygrain.lazy`), with the values that the whole scene would have there, and an
@@ -81,12 +94,15 @@ def read_scene(
     -------
     xarray.DataArray
         Dims ``(band, y, x)``, float32, NaN = no data, with the grid as ``.odc.geobox`` and the attributes ``units``
-        (``"reflectance"`` or ``"digital numbers"``), ``scale``, ``offset``, ``sensor`` and ``source``.
+        (``"reflectance"`` or ``"digital numbers"``), ``scale``, ``offset``, ``sensor`` and ``source``. A product, and a
+        file that `citygrain scene` made of one, also has ``product``, ``level`` (``"L1C"``, ``"L2A"``, ``"TOA"``,
+        ``"SR"``), ``baseline``, ``time``, ``tile``, ``radiometry`` and ``evidence``, as far as they are known.
 
     Raises
     ------
     InputError
-        If a file, its geometry, its band names or its values cannot be used.
+        If a file, its geometry, its band names or its values cannot be used, or the metadata of a product and its
+        numbers contradict each other.
 
     Examples
     --------
@@ -94,31 +110,45 @@ def read_scene(
     Traceback (most recent call last):
     citygrain.errors.InputError: nowhere.tif does not exist; wanted: a scene file
     """
-    maker = sensor_named(sensor)
+    asked = sensor_named(sensor) if sensor else None
+    given = Given(scale, offset, reflectance)
     paths = _existing(path)
+    product = find_product(paths[0], asked) if len(paths) == 1 and not is_cube(paths[0]) else None
+    if product is None:
+        _refuse_folders(paths)
+    maker = _maker(asked, product)
+    opened: set[Path] = set()
     try:
-        chosen = choose_bands([layer for file in paths for layer in _layers(file)], bands, maker)
+        layers = _layers(paths, product, maker, bands, resolution)
+        opened.update(layer.source.path for layer in layers)
+        chosen = choose_bands(layers, None if product else bands, maker)
         if reflectance and not any(item.optical for item in chosen):
             logger.info("no band of %s measures reflected light: the values stay as they are", paths[0].name)
-            reflectance = False
-        scaling = _scaling(chosen, scale, offset, maker if reflectance else None)
-        attrs = {
-            "units": "reflectance" if reflectance else "digital numbers",
-            "scale": scaling.scale,
-            "offset": scaling.offset,
-            "sensor": maker.name,
-            "source": ", ".join(file.name for file in paths),
-        }
-        scene = _raster(chosen, scaling, attrs)
+            given = replace(given, reflectance=False) if product is None else given
+        kept = product.attributes() if product else _kept(paths)
+        scalings = _scalings(chosen, given, maker, product, kept)
+        scene = _raster(chosen, scalings, resolution)
+        scene = scene if bbox is None else crop(scene, bbox)
         left = lazy(scene.shape) if callable(lazy) else lazy
         scene = scene if left else scene.load()
+        optical = [index for index, item in enumerate(chosen) if item.optical] if given.reflectance else []
+        first = scalings[optical[0] if optical else 0]
+        scene.attrs.update(
+            units="reflectance" if optical else "digital numbers",
+            scale=first.scale,
+            offset=first.offset,
+            sensor=maker.name,
+            source=", ".join(file.name for file in paths),
+        )
+        scene.attrs.update(kept)
         sample = sample_pixels(scene)
         refuse_empty(scene, sample, chosen[0].layer.file)
-        if reflectance:
-            optical = [index for index, item in enumerate(chosen) if item.optical]
-            check_reflectance(scene, sample, optical, scale=scaling.scale, offset=scaling.offset)
+        if optical:
+            if product and product.claims:
+                scene.attrs.update(_settled(product, chosen, scalings, sample, given))
+            check_reflectance(scene, sample, optical, scale=first.scale, offset=first.offset)
     finally:
-        close_files([file.absolute() for file in paths])
+        close_files(opened | {file.absolute() for file in paths})
     return scene
 
 
@@ -160,50 +190,108 @@ def _existing(path: Path | str | Sequence[Path | str]) -> list[Path]:
     for file in paths:
         if not file.exists():
             raise InputError(f"{file} does not exist", wanted="a scene file")
-        if file.is_dir() and not is_cube(file):
-            raise InputError(f"{file} is a folder", wanted="a scene file, or a list of the band files in it")
     return paths
 
 
-def _layers(file: Path) -> list[Layer]:
-    return cube_layers(file) if is_cube(file) else raster_layers(file)
+def _refuse_folders(paths: Sequence[Path]) -> None:
+    for file in paths:
+        if file.is_dir() and not is_cube(file):
+            raise InputError(
+                f"{file} is a folder and no product",
+                wanted="a scene file, a list of band files, or one product (SAFE, Landsat, HLS, B02.tif, B03.tif, ...)",
+            )
 
 
-def _scaling(chosen: Sequence[NamedLayer], scale: float | None, offset: float, maker: Sensor | None) -> _Scaling:
-    if scale is not None:
-        if not (np.isfinite(scale) and scale > 0 and np.isfinite(offset)):
-            raise InputError(f"scale {scale} with offset {offset}", wanted="a scale above 0 and a finite offset")
-        return _said(_Scaling(float(scale), float(offset), "as given"), chosen)
-    scaled = [item.layer for item in chosen if item.optical or (maker is None and item.band)]
-    tags = {(float(f"{layer.scale:.9g}"), layer.offset) for layer in scaled} or {(1.0, 0.0)}
-    if len(tags) > 1:
-        raise InputError(f"{chosen[0].layer.file}: bands carry different scale tags {sorted(tags)}", mend="set scale")
-    (tag,) = tags
-    if tag != (1.0, 0.0):
-        return _said(_Scaling(tag[0], offset or tag[1], "from the file's tags"), chosen)
-    usual = _Scaling(maker.scale, offset, f"usual for {maker.name}") if maker else _Scaling(1.0, offset, "as they are")
-    return _said(usual, chosen)
+def _maker(asked: Sensor | None, product: Product | None) -> Sensor:
+    own = product.sensor if product else None
+    if asked and own and asked.name != own.name:
+        raise InputError(
+            f"{product.name if product else ''} is of {own.name}, asked for as {asked.name}",
+            wanted="the sensor that it is of",
+            mend=f'set sensor = "{own.name}"',
+        )
+    return own or asked or SENTINEL2
 
 
-def _said(scaling: _Scaling, chosen: Sequence[NamedLayer]) -> _Scaling:
-    logger.info("%s: value = number / %g %+g (%s)", chosen[0].layer.file, scaling.scale, scaling.offset, scaling.reason)
-    return scaling
+def _layers(
+    paths: Sequence[Path],
+    product: Product | None,
+    maker: Sensor,
+    bands: Sequence[str] | None,
+    resolution: float | None,
+) -> list[Layer]:
+    if product:
+        return product_layers(product, maker, bands, resolution)
+    return [layer for file in paths for layer in (cube_layers(file) if is_cube(file) else raster_layers(file))]
 
 
-def _raster(chosen: Sequence[NamedLayer], scaling: _Scaling, attrs: dict[str, str | float]) -> xr.DataArray:
+def _kept(paths: Sequence[Path]) -> dict[str, str]:
+    """Return what the file of a scene has kept of the product it was made of."""
+    return tagged_attributes(raster_tags(paths[0])) if len(paths) == 1 and not is_cube(paths[0]) else {}
+
+
+def _scalings(
+    chosen: Sequence[NamedLayer], given: Given, maker: Sensor, product: Product | None, kept: dict[str, str]
+) -> list[Scaling]:
+    already = kept.pop("units", "") == "reflectance"
+    if product is None or product.sensor is None:
+        return file_scalings(chosen, given, maker, already=already)
+    found = product_scalings(chosen, given, evidence=product.evidence or "by its metadata")
+    shared = next((each for each, item in zip(found, chosen, strict=True) if item.optical), found[0])
+    logger.info("%s: value = number / %g %+g (%s)", product.name, shared.scale, shared.offset, shared.reason)
+    return found
+
+
+def _raster(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling], resolution: float | None) -> xr.DataArray:
     layers = [item.layer for item in chosen]
-    geobox = common_grid(layers)
-    reader = SceneReader(tuple(_band(item, scaling, str(attrs["units"])) for item in chosen), geobox)
+    geobox = common_grid(layers, resolution)
+    reader = SceneReader(tuple(map(_band, chosen, scalings)), geobox)
     close_after(reader, [layer.source.path for layer in layers])
+    told: dict[str, list[str]] = {}
+    for item in chosen:
+        how = resampling(item.layer, geobox)
+        if how:
+            told.setdefault(f"from {abs(item.layer.geobox.affine.a):g} by {how}", []).append(item.name)
+    attrs = {"resampling": "; ".join(f"{', '.join(names)} {how}" for how, names in told.items())} if told else {}
     raster = lazy_raster(reader, geobox, [item.name for item in chosen], attrs=attrs, name="scene")
-    down, across = next(layer.blocks for layer in layers if layer.geobox == geobox)
+    on_grid = [layer.blocks for layer in layers if layer.geobox == geobox]
+    down, across = on_grid[0] if on_grid else (512, 512)
     raster.encoding["preferred_chunks"] = {"band": len(chosen), "y": down, "x": across}
     return raster
 
 
-def _band(item: NamedLayer, scaling: _Scaling, units: str) -> SceneBand:
-    if not (item.optical or (item.band is not None and units == "digital numbers")):
-        scaling = _Scaling(item.layer.scale, item.layer.offset, "its own tags")
-        logger.info("%s: band %s is no reflectance and is not scaled like one", item.layer.file, item.name)
-    keeps_zero = item.layer.nodata == 0 and item.may_be_zero
+def _band(item: NamedLayer, scaling: Scaling) -> SceneBand:
+    keeps_zero = item.layer.nodata == 0 and item.may_be_zero and not item.layer.never_zero
     return SceneBand(item.name, item.layer, keeps_zero, scaling.scale, scaling.offset)
+
+
+def _settled(
+    product: Product,
+    chosen: Sequence[NamedLayer],
+    scalings: Sequence[Scaling],
+    sample: npt.NDArray[np.float32],
+    given: Given,
+) -> dict[str, str | float]:
+    """Hold what the metadata say of the offset against the numbers; return what the scene keeps of it."""
+    numbers = {
+        item.name: (values - scaling.offset) * scaling.scale
+        for item, scaling, values in zip(chosen, scalings, sample, strict=True)
+        if item.optical
+    }
+    by_hand = given.scale is not None or given.offset is not None
+    used = next(each for each, item in zip(scalings, chosen, strict=True) if item.optical)
+    try:
+        settled = settle(
+            product.name,
+            product.claims,
+            offset_by_data(numbers),
+            level=product.level,
+            baseline=product.baseline,
+            scale=used.scale,
+            override=used.offset * used.scale if by_hand else None,
+        )
+    except InputError as error:
+        mend = "set offset = 0 or offset = -0.1 yourself, or get the product from its source again"
+        raise InputError(error.came, wanted=error.wanted, mend=mend) from None
+    logger.info("%s: %s; %s", product.name, settled.attributes()["radiometry"], "; ".join(settled.evidence))
+    return {key: value for key, value in settled.attributes().items() if value != "" and not key.startswith("number_")}

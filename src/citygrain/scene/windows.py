@@ -12,7 +12,8 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
-from citygrain.scene.layers import FloatBand, FloatBands, Layer, read_layers
+from citygrain.scene.layers import FloatBand, FloatBands, Layer, missing_numbers
+from citygrain.scene.one_grid import read_layers
 
 __all__ = ["SceneBand", "SceneReader"]
 
@@ -67,11 +68,13 @@ class SceneReader:
         values = read_layers([band.layer for band in wanted], self.geobox, rows, columns)
         empty = np.ones(values.shape[1:], bool)
         for band, item in zip(values, wanted, strict=True):
-            missing = _missing(band, item.layer.nodata)
+            missing = missing_numbers(band, item.layer.nodata)
             _refuse_infinite(band, missing, item)
             empty &= missing
             if not item.keeps_zero:
                 band[missing] = np.nan
+            if item.layer.saturated is not None:
+                band[band == np.float32(item.layer.saturated)] = np.nan
             _scale(band, item)
         zero = [band for band, item in zip(values, wanted, strict=True) if item.keeps_zero]
         if zero and empty.any():
@@ -87,20 +90,7 @@ class SceneReader:
             return
         numbers = read_layers([item.layer for item in others], self.geobox, rows, columns)
         for band, item in zip(numbers, others, strict=True):
-            empty &= _missing(band, item.layer.nodata)
-
-
-def _missing(band: FloatBand, nodata: float | None) -> npt.NDArray[np.bool_]:
-    missing: npt.NDArray[np.bool_] = np.isnan(band)
-    if nodata is None or np.isnan(nodata):
-        return missing
-    largest = float(np.finfo(np.float32).max)
-    if abs(nodata) >= largest:
-        # Such as -1.8e308 in a float64 file, which float32 can only hold as infinity or as its largest number.
-        missing |= np.sign(nodata) * band >= np.float32(largest)
-    else:
-        missing |= band == np.float32(nodata)
-    return missing
+            empty &= missing_numbers(band, item.layer.nodata)
 
 
 def _refuse_infinite(band: FloatBand, missing: npt.NDArray[np.bool_], item: SceneBand) -> None:

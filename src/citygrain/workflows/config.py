@@ -46,7 +46,7 @@ class SceneConfig(_Section):
     dates: list[str] | None = Field(None, min_length=1)
     bands: list[str] | None = None
     scale: float | None = Field(None, gt=0)
-    offset: float = 0.0
+    offset: float | None = None
     sensor: str = "sentinel-2"
     reflectance: bool = True
 

@@ -10,6 +10,7 @@ import xarray as xr
 from citygrain.errors import InputError
 from citygrain.lazy import is_lazy, lazy_raster, read_window
 from citygrain.scene.read import read_scene
+from citygrain.sensors import light_seen_at
 from citygrain.workflows.config import SceneConfig
 
 __all__ = ["join_dates", "read_dates"]
@@ -43,6 +44,10 @@ def read_dates(config: SceneConfig, *, lazy: bool | Callable[[tuple[int, ...]], 
                 wanted="dates of one grid",
                 mend="bring it there with gdalwarp",
             )
+        levels = [light_seen_at(str(each.attrs.get("level", ""))) for each in (scene, first)]
+        if all(levels) and levels[0] != levels[1]:
+            came = f"{path.name} is of {scene.attrs['level']}, {config.paths[0].name} of {first.attrs['level']}"
+            raise InputError(came, wanted="dates of one level")
         if list(scene.band.values) != list(first.band.values):
             raise InputError(
                 f"{path.name} has bands {', '.join(map(str, scene.band.values))}",

@@ -26,6 +26,7 @@ from citygrain.models.card import ModelCard
 from citygrain.models.classifier import Classifier
 from citygrain.models.shelf import find_model
 from citygrain.rows import LazyRows, PixelRows
+from citygrain.sensors import light_seen_at
 from citygrain.tessellation import Pixels, raster_like
 from citygrain.tiles import Progress, tile_grid
 from citygrain.workflows.grid_files import write_files, write_record
@@ -116,6 +117,7 @@ def map_grid(
         what = card.preparation.get("tessellation", "rows")
         raise ModelMismatchError(f"a model of {what}", wanted="a model of patches or pixels")
     dates = model_features(scenes, card)
+    level = _level(scenes, level)
     _warn_of_level(card, level)
     stride = _stride(dates[0], card, grid)
     cells = [_units(date, card, stride) for date in dates]
@@ -124,6 +126,20 @@ def map_grid(
     write_files(city, judged.shares, folder, kmz=kmz)
     write_record(folder / "map.json", city, card, scenes, stride=stride, level=level)
     return city
+
+
+def _level(scenes: Sequence[xr.DataArray], given: Level | None) -> Level | None:
+    """Return where the scenes' light was seen: as they say themselves, else as it is given."""
+    said = {light_seen_at(str(scene.attrs.get("level", ""))) for scene in scenes} - {""}
+    if len(said) > 1:
+        raise InputError("scenes of the surface and of the top of the atmosphere", wanted="dates of one level")
+    if not said:
+        return given
+    level: Level = "boa" if said == {"surface"} else "toa"
+    if given not in (None, level):
+        came = f"--level {given} for a scene of {scenes[0].attrs['level']}"
+        raise InputError(came, wanted=f"--level {level}, or none", mend="leave it out: the scene says it itself")
+    return level
 
 
 def _warn_of_level(card: ModelCard, level: Level | None) -> None:
@@ -173,7 +189,8 @@ def _judge(
     """Average each cell's probabilities over the dates on which it has data, strip by strip of the grid."""
     legend, (height, width) = model.card.legend, cells[0].geobox.shape
     for date in dates:
-        model.card.check([str(name) for name in date.band.values], str(date.attrs.get("units", "")))
+        names, units = [str(name) for name in date.band.values], str(date.attrs.get("units", ""))
+        model.card.check(names, units, level=str(date.attrs.get("level", "")))
     rows = [each.gather(date) for each, date in zip(cells, dates, strict=True)]
     judged = _Judged(
         np.zeros((height, width), np.uint8),

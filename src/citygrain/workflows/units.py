@@ -142,6 +142,7 @@ def preparation(config: RunConfig, features: xr.DataArray, units: Units) -> dict
         "pixel_m2": round(float(pixel), 3),
         "features": [str(name) for name in chosen.band.values],
         "sensor": config.scene.sensor,
+        **({"level": str(features.attrs["level"])} if features.attrs.get("level") else {}),
     }
     if isinstance(units, GridPatches):
         return {"tessellation": "cells", "cell_m": round(float(pixel) ** 0.5 * units.stride, 3), **common}

@@ -1,0 +1,158 @@
+"""What a fetch would read, before it reads: bytes, requests, and seconds at a rate that was measured.
+
+A few headers are read, one for each band of each tile; the other dates of a tile are taken to be alike. The blocks that
+the area touches are summed by their own lengths.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.warp
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+from rasterio.windows import Window, from_bounds
+
+from citygrain.errors import InputError
+from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.observation import Observation
+from citygrain.imagery.transport import reading
+
+__all__ = ["FetchPlan", "make_plan"]
+
+_MOST_BLOCKS = 4096
+"""Blocks of a file whose lengths are asked for one by one; beyond, every so many are."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What of a file would be read."""
+
+    bytes: int
+    requests: int
+
+
+@dataclass(frozen=True)
+class FetchPlan:
+    """What would be read.
+
+    Attributes
+    ----------
+    grid : GeoBox
+        The grid of the results.
+    items : tuple of dict
+        Product, name, time, tile and cloud of each image.
+    bytes, requests : int
+        What would be asked of the servers.
+    rate : float or None
+        Bytes in a second, as measured on a block; None if nothing was read.
+    left_out : tuple of str
+        Lines about images that are not used.
+    """
+
+    grid: GeoBox
+    items: tuple[Mapping[str, Any], ...]
+    bytes: int
+    requests: int
+    rate: float | None
+    left_out: tuple[str, ...] = field(default=())
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it would take, one reader at a time."""
+        return self.bytes / self.rate if self.rate else None
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the grid."""
+        return int(np.prod(self.grid.shape))
+
+
+def make_plan(grid: GeoBox, sources: Sequence[ImageSet], *, left_out: Sequence[str] = ()) -> FetchPlan:
+    """Look at one file of each band of each tile, and say what reading them all would take.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be opened.
+    """
+    whole, requests, rate = 0, 0, None
+    for source in sources:
+        looked: dict[tuple[str | None, str], _Part] = {}
+        for observation, band in source.files():
+            key = observation.tile, band
+            if key not in looked:
+                with reading(header=source.header()):
+                    looked[key], seen = _look(
+                        source.sign(source.href(observation, band)), grid, observation, rate is None
+                    )
+                rate = rate or seen
+            whole += looked[key].bytes
+            requests += looked[key].requests
+    return FetchPlan(
+        grid, tuple(_row(o) for s in sources for o in s.observations), whole, requests, rate, tuple(left_out)
+    )
+
+
+def _row(observation: Observation) -> dict[str, Any]:
+    return {
+        "product": observation.product,
+        "id": observation.id,
+        "time": observation.time.isoformat(timespec="seconds"),
+        "tile": observation.tile,
+        "cloud": observation.cloud,
+    }
+
+
+def _look(address: str, grid: GeoBox, observation: Observation, measure: bool) -> tuple[_Part, float | None]:
+    """Return what of a file the grid touches, and the rate of reading one of its blocks."""
+    try:
+        with rasterio.open(address) as source:
+            window = _touched(source, grid)
+            if window is None:
+                return _Part(0, 1), None
+            part = _blocks(source, window)
+            return part, _rate(source, window) if measure and part.bytes else None
+    except RasterioError as error:
+        reason = str(error).splitlines()[0].split("?")[0]
+        raise InputError(f"a file of {observation.id} cannot be read: {reason}", mend="try again later") from None
+
+
+def _touched(source: Any, grid: GeoBox) -> Window | None:
+    """Return the pixels of a file within the grid."""
+    box = grid.boundingbox
+    edges = rasterio.warp.transform_bounds(str(grid.crs), source.crs, box.left, box.bottom, box.right, box.top)
+    window = from_bounds(*edges, transform=source.transform)
+    left, top = max(0, int(np.floor(window.col_off + 1e-6))), max(0, int(np.floor(window.row_off + 1e-6)))
+    right = min(source.width, int(np.ceil(window.col_off + window.width - 1e-6)))
+    bottom = min(source.height, int(np.ceil(window.row_off + window.height - 1e-6)))
+    return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
+
+
+def _blocks(source: Any, window: Window) -> _Part:
+    """Sum the lengths of the blocks that a window touches."""
+    down, across = source.block_shapes[0]
+    rows = range(window.row_off // down, (window.row_off + window.height - 1) // down + 1)
+    columns = range(window.col_off // across, (window.col_off + window.width - 1) // across + 1)
+    step = max(1, len(rows) * len(columns) // _MOST_BLOCKS)
+    named = [(row, column) for row in rows for column in columns][::step]
+    lengths = [source.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1) for row, column in named]
+    known = [int(length) for length in lengths if length is not None]
+    if not known:  # not a GeoTIFF in blocks: all of its pixels, at half their size
+        size = np.dtype(source.dtypes[0]).itemsize
+        return _Part(int(window.width * window.height * size / 2), 1 + len(rows))
+    return _Part(round(sum(known) / len(named) * len(rows) * len(columns)), 1 + len(rows))
+
+
+def _rate(source: Any, window: Window) -> float | None:
+    """Return bytes in a second of reading the block in the middle of a window."""
+    down, across = source.block_shapes[0]
+    row, column = int(window.row_off + window.height // 2) // down, int(window.col_off + window.width // 2) // across
+    length = source.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1)
+    start = time.perf_counter()
+    source.read(1, window=Window(column * across, row * down, 1, 1))
+    took = time.perf_counter() - start
+    return int(length) / took if length and took > 0 else None

@@ -1,0 +1,214 @@
+"""One window of a composite: what the images saw of it, and what is made of that.
+
+Clouds are grown by metres, so a mask needs more ground than its window has. That ground is read of the quality layers
+alone: bands are read for the window and no pixel more.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+
+from citygrain.errors import InputError
+from citygrain.imagery.clouds import (
+    DILATION_M,
+    Sky,
+    clear_mask,
+    cloud_distance,
+    halo_pixels,
+    probable_cloud,
+    sky_of_fmask,
+    sky_of_qa_pixel,
+    sky_of_scl,
+)
+from citygrain.imagery.composite import best_pixel_score, composite
+from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.loading import load_window
+from citygrain.imagery.observation import Observation
+from citygrain.imagery.overpasses import overpasses, quality_layer
+from citygrain.imagery.radiometry import Radiometry
+from citygrain.imagery.reading import read_numbers
+from citygrain.imagery.transport import forget_all, reading, without_queries
+
+__all__ = ["Recipe", "map_window", "optical_window", "patiently", "radar_window"]
+
+log = logging.getLogger(__name__)
+
+_SKIES = {"SCL": sky_of_scl, "FMASK": sky_of_fmask, "QA": sky_of_qa_pixel}
+_REACH_M = 1500.0
+"""How far a cloud matters to the best pixel."""
+_ATTEMPTS = 4
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How images become one.
+
+    Attributes
+    ----------
+    method : str
+        ``"median"``, ``"medoid"`` or ``"best"``.
+    bands : tuple of str
+        Reflectance bands.
+    radiometry : mapping of str to Radiometry
+        By the images' names.
+    middle : datetime
+        Middle of the days, for the best pixel.
+    threads : int
+        Files of an image that are read at a time.
+    """
+
+    method: Any
+    bands: tuple[str, ...]
+    radiometry: Mapping[str, Radiometry]
+    middle: datetime
+    threads: int = 1
+
+
+def optical_window(
+    images: ImageSet, observations: Sequence[Observation], grid: GeoBox, recipe: Recipe
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint16]]:
+    """Return a window's composite and how many clear observations each pixel has.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Where the observations come from.
+    observations : sequence of Observation
+        Those of it that are used.
+    grid : GeoBox
+        The window.
+    recipe : Recipe
+        Method, bands, radiometry.
+
+    Returns
+    -------
+    values : ndarray of float32, (band, y, x)
+        Reflectance, NaN = no data.
+    count : ndarray of uint16, (y, x)
+        Clear observations.
+    """
+    near = _near(observations, grid)
+    if not near:
+        shape = (int(grid.shape[0]), int(grid.shape[1]))
+        return np.full((len(recipe.bands), *shape), np.nan, np.float32), np.zeros(shape, np.uint16)
+    layers = load_window(
+        near, grid, recipe.bands, radiometry=recipe.radiometry, sign=images.sign, threads=recipe.threads
+    )
+    masked = all(quality_layer(each) for each in near)
+    best = recipe.method == "best"
+    metres = abs(grid.affine.a)
+    halo = halo_pixels(_REACH_M if best else DILATION_M, metres) if masked else 0
+    skies = _skies(images, near, grid.pad(halo), recipe.threads) if masked else layers.sky.values
+    inside = np.s_[halo : skies.shape[1] - halo, halo : skies.shape[2] - halo]
+    clear = np.stack([clear_mask(sky, resolution_m=metres)[inside] for sky in skies])
+    score = None
+    if best:
+        far = np.stack([cloud_distance(sky, resolution_m=metres, limit_m=_REACH_M)[inside] for sky in skies])
+        times = [group[0].time for group in overpasses(near)]
+        percent = None if layers.cloud_percent is None else layers.cloud_percent.values
+        score = best_pixel_score(far, times, middle=recipe.middle, cloud_percent=percent)
+    made = composite(layers.values, clear & (layers.sky.values != Sky.MISSING), method=recipe.method, score=score)
+    return made.values.values, made.count.values
+
+
+def radar_window(
+    images: ImageSet, grid: GeoBox, *, bands: Sequence[str] = ("VV", "VH"), threads: int = 1
+) -> npt.NDArray[np.float32]:
+    """Return the mean power over time of a window of radar images.
+
+    Returns
+    -------
+    ndarray of float32, (band, y, x)
+        Linear power, NaN = no data.
+    """
+    near = _near(images.observations, grid)
+    if not near:
+        return np.full((len(bands), *map(int, grid.shape)), np.nan, np.float32)
+    power = load_window(near, grid, bands, masked=False, sign=images.sign, threads=threads).values.values
+    seen = np.isfinite(power)
+    total = np.where(seen, power, 0).sum(0, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: npt.NDArray[np.float32] = (total / seen.sum(0)).astype(np.float32)
+    return mean
+
+
+def map_window(images: ImageSet, grid: GeoBox, *, band: str = "MAP") -> npt.NDArray[np.uint8]:
+    """Return a window of a map of classes, nearest pixels; 0 = no data."""
+    codes = np.zeros((int(grid.shape[0]), int(grid.shape[1])), np.uint8)
+    for observation in _near(images.observations, grid):
+        numbers = read_numbers(observation, grid, [band], sign=images.sign)[band]
+        np.copyto(codes, np.nan_to_num(numbers).astype(np.uint8), where=(codes == 0) & np.isfinite(numbers))
+    return codes
+
+
+def patiently(images: ImageSet, make: Callable[[], Result], *, wait: float = 1.0) -> Result:
+    """Make something of remote files; if one cannot be read, ask for new tokens and try again a few times.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or whatever `make` raises.
+    """
+    header = images.header()
+    for attempt in range(_ATTEMPTS):
+        try:
+            with reading(header=header):
+                return make()
+        except InputError as error:
+            if not isinstance(error.__cause__, RasterioError | OSError | AssertionError):
+                raise
+            if attempt == _ATTEMPTS - 1:
+                forget_all()  # what broke off is not to be taken for the file by whoever tries again
+                raise _plain(error) from None
+            log.info("%s; once more", error.came)
+        except RasterioError as error:
+            if attempt == _ATTEMPTS - 1:
+                raise _plain(InputError(f"a file of {images.product} cannot be read ({error})")) from None
+        images.signer.renew()
+        forget_all()
+        time.sleep(wait * 2**attempt)
+    raise InputError(f"{images.product} cannot be read")
+
+
+def _plain(error: InputError) -> InputError:
+    """Return the error without what follows a question mark in an address: it may be a secret."""
+    came = without_queries(error.came)
+    return InputError(came, wanted=error.wanted, mend="the same command goes on later; finished windows are kept")
+
+
+def _near(observations: Sequence[Observation], grid: GeoBox) -> list[Observation]:
+    """Keep the images whose box touches the window."""
+    box = grid.geographic_extent.boundingbox
+    kept = []
+    for observation in observations:
+        west, south, east, north = observation.item.bbox or (-180, -90, 180, 90)
+        if west <= box.right and east >= box.left and south <= box.top and north >= box.bottom:
+            kept.append(observation)
+    return kept
+
+
+def _skies(
+    images: ImageSet, observations: Sequence[Observation], grid: GeoBox, threads: int
+) -> npt.NDArray[np.uint8]:  # (time, y, x)
+    """Return where each overpass saw the ground, by the quality layers alone."""
+    groups = overpasses(observations)
+    skies = np.full((len(groups), int(grid.shape[0]), int(grid.shape[1])), Sky.MISSING, np.uint8)
+    for sky, group in zip(skies, groups, strict=True):
+        for observation in group:
+            layer = quality_layer(observation)
+            if layer is None:
+                continue
+            wanted = [layer, *(["CLD"] if "CLD" in observation.assets else [])]
+            numbers = read_numbers(observation, grid, wanted, sign=images.sign, threads=threads)
+            seen = probable_cloud(_SKIES[layer](numbers[layer]), cloud=numbers.get("CLD"))
+            np.copyto(sky, seen, where=sky == Sky.MISSING)
+    return skies

@@ -1,0 +1,243 @@
+"""The files of a fetch, made window by window: the composite, the radar's mean, the map that serves as reference."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from citygrain.imagery.composite import as_numbers
+from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.observation import Observation
+from citygrain.imagery.query import parse_dates
+from citygrain.imagery.radiometry import Radiometry, decide_radiometry
+from citygrain.imagery.reading import read_sample
+from citygrain.imagery.seasons import by_period
+from citygrain.imagery.windows import Recipe, map_window, optical_window, patiently, radar_window
+from citygrain.tiles import Progress, Tile
+from citygrain.workflows.fetch_files import write_config, write_sources
+from citygrain.workflows.fetch_request import FetchRequest
+from citygrain.workflows.fetch_windows import (
+    Arrays,
+    Layer,
+    Scratch,
+    join_windows,
+    make_windows,
+    window_side,
+    windows_of,
+)
+
+__all__ = ["FetchWork"]
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class FetchWork:
+    """A fetch whose images are known.
+
+    Attributes
+    ----------
+    request : FetchRequest
+        What is asked for.
+    out : Path
+        Where the files go.
+    sets : tuple of ImageSet
+        Images by product.
+    grid : GeoBox
+        The grid of all files.
+    scratch : Scratch
+        Keeps finished windows.
+    """
+
+    request: FetchRequest
+    out: Path
+    sets: tuple[ImageSet, ...]
+    grid: GeoBox
+    scratch: Scratch
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the files that hold pixels."""
+        made = [name for scene in self._scenes() for name in (f"{scene}.tif", f"{_count_of(scene)}.tif")]
+        others = {"sentinel-1": "s1.tif", "worldcover": "worldcover.tif"}
+        return made + [others[each.product] for each in self.sets if each.product in others]
+
+    def make(self, tell: Observer, progress: Progress | None, *, memory: int, workers: int) -> float:
+        """Make all files, and return the share of the pixels that were clear at least once.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read or its numbers cannot be understood.
+        OutputError
+            If a file cannot be written.
+        """
+        radiometry: dict[str, Any] = {}
+        seen = 0.0
+        for images in self.sets:
+            tell(images.product, "started")
+            job = _Job(self, images, progress, memory, workers)
+            if images.product == "sentinel-2":
+                decided = self._radiometry(images)
+                radiometry = {name: asdict(each) for name, each in decided.items()}
+                seen = max(job.optical(name, chosen, decided) for name, chosen in self._scenes().items())
+            elif images.product == "sentinel-1":
+                job.radar()
+            else:
+                job.map()
+            tell(images.product, f"{len(images.observations)} images")
+        self._write_notes(radiometry)
+        return seen
+
+    def _scenes(self) -> dict[str, list[Observation]]:
+        """Return the images of each composite by its name: one for all days, or one for each season."""
+        images = next(each for each in self.sets if each.product == "sentinel-2")
+        if not self.request.seasons:
+            return {"s2": list(images.observations)}
+        south, north = self.request.area.bbox[1::2]
+        times = [observation.time for observation in images.observations]
+        periods = by_period(images.observations, times, latitude=(south + north) / 2)
+        return {f"s2_{period.label}": chosen for period, chosen in periods.items()}
+
+    def _radiometry(self, images: ImageSet) -> dict[str, Radiometry]:
+        """Decide how the numbers of each image become reflectance; what a killed fetch decided is kept."""
+
+        def decide() -> dict[str, Any]:
+            decided = {}
+            for one in images.observations:
+                sample = patiently(images, partial(read_sample, one, self.grid, sign=images.sign))
+                decided[one.id] = asdict(decide_radiometry(one, sample, override=self.request.offset))
+            return decided
+
+        kept = self.scratch.note("radiometry", decide)
+        return {name: Radiometry(**{**each, "evidence": tuple(each["evidence"])}) for name, each in kept.items()}
+
+    def _write_notes(self, radiometry: Mapping[str, Any]) -> None:
+        products = [each.product for each in self.sets]
+        scenes = [f"{scene}.tif" for scene in self._scenes()]
+        dates = len(scenes) > 1
+        if "sentinel-1" in products and not dates:
+            scenes.append("s1.tif")
+        count = len(next(each for each in self.sets if each.product == "sentinel-2").observations)
+        request = self.request
+        write_config(
+            self.out / "city.toml",
+            scenes=scenes,
+            dates=dates,
+            reference="worldcover" in products,
+            title=f"{request.area.name}: {request.method} of {count} images, {request.first} to {request.last}",
+        )
+        write_sources(self.out / "sources.json", self.sets, radiometry)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One product of a fetch."""
+
+    work: FetchWork
+    images: ImageSet
+    progress: Progress | None
+    memory: int
+    workers: int
+
+    def optical(self, name: str, chosen: Sequence[Observation], radiometry: Mapping[str, Radiometry]) -> float:
+        """Make a composite and its counts; return the share of pixels seen."""
+        request, grid = self.work.request, self.work.grid
+        first, last = parse_dates(request.first, request.last)
+        tiles, threads = self._tiles(len(chosen), len(self.images.bands) + 2)
+        recipe = Recipe(request.method, request.bands, radiometry, _middle(chosen, first, last), threads)
+
+        def make(tile: Tile) -> Arrays:
+            made = patiently(self.images, lambda: optical_window(self.images, chosen, grid[tile.slices], recipe))
+            return {name: as_numbers(made[0]), _count_of(name): np.minimum(made[1], 255).astype(np.uint8)}
+
+        levels = sorted({each.level for each in radiometry.values()})
+        tags = {"level": ", ".join(levels), "radiometry": _summary(radiometry), "method": request.method}
+        layers = [
+            Layer(f"{name}.tif", "uint16", request.bands, nodata=0, scale=1e-4, tags=tags),
+            Layer(f"{_count_of(name)}.tif", "uint8", ("clear observations",)),
+        ]
+        self._write(name, make, layers, tiles, threads)
+        counts = (self.work.scratch.get_tile(name, tile)[_count_of(name)] for tile in tiles)
+        return float(sum(int((count > 0).sum()) for count in counts) / np.prod(grid.shape))
+
+    def radar(self) -> None:
+        """Make the mean power over time."""
+        tiles, threads = self._tiles(len(self.images.observations), 4)
+        grid = self.work.grid
+
+        def make(tile: Tile) -> Arrays:
+            return {"s1": patiently(self.images, lambda: radar_window(self.images, grid[tile.slices], threads=threads))}
+
+        tags = {"level": self.images.collection.level, "units": "linear power", "method": "mean"}
+        layer = Layer("s1.tif", "float32", ("VV", "VH"), nodata=float("nan"), tags=tags)
+        self._write("s1", make, [layer], tiles, threads)
+
+    def map(self) -> None:
+        """Bring the map onto the grid."""
+        tiles, threads = self._tiles(2, 2)
+        grid = self.work.grid
+
+        def make(tile: Tile) -> Arrays:
+            return {"worldcover": patiently(self.images, lambda: map_window(self.images, grid[tile.slices]))}
+
+        self._write("worldcover", make, [Layer("worldcover.tif", "uint8", ("worldcover",), nodata=0)], tiles, threads)
+
+    def _tiles(self, observations: int, bands: int) -> tuple[list[Tile], int]:
+        """Return the windows, and how many threads read the files of each."""
+        together = min(self.workers, 4)
+        side = window_side(observations, bands, memory=self.memory, workers=together)
+        tiles = windows_of(self.work.grid, side, _corner(self.images, self.work.grid))
+        return tiles, max(1, self.workers // max(1, min(together, len(tiles))))
+
+    def _write(
+        self, name: str, make: Callable[[Tile], Arrays], layers: Sequence[Layer], tiles: Sequence[Tile], threads: int
+    ) -> None:
+        scratch, workers = self.work.scratch, max(1, self.workers // threads)
+        make_windows(make, tiles, scratch, name=name, workers=workers, progress=self.progress)
+        join_windows(self.work.out, layers, self.work.grid, tiles, scratch, name=name)
+
+
+def _count_of(scene: str) -> str:
+    return scene.replace("s2", "clear", 1)
+
+
+def _middle(chosen: Sequence[Observation], first: datetime, last: datetime) -> datetime:
+    """Return the middle of the days, or of a season's images."""
+    times = [each.time for each in chosen]
+    return first + (last - first) / 2 if not times else min(times) + (max(times) - min(times)) / 2
+
+
+def _summary(radiometry: Mapping[str, Radiometry]) -> str:
+    """Say in one line how the numbers of all images became reflectance."""
+    groups: dict[str, int] = {}
+    for each in radiometry.values():
+        how = f"(number {each.offset:+g}) / {each.scale:g}"
+        groups[how] = groups.get(how, 0) + 1
+    return "; ".join(f"{how} in {count} images" for how, count in sorted(groups.items()))
+
+
+def _corner(images: ImageSet, grid: GeoBox) -> tuple[float, float]:
+    """Return the upper left corner of an image on the grid's own projection: its blocks begin there."""
+    here = grid.crs.epsg if grid.crs else None
+    for observation in images.observations:
+        for band in images.bands:
+            fields = observation.item.assets[observation.assets[band]].extra_fields
+            transform = fields.get("proj:transform") or observation.item.properties.get("proj:transform")
+            code = _code({**observation.item.properties, **fields})
+            if transform and len(transform) >= 6 and code == here:
+                return float(transform[2]), float(transform[5])
+    return float(grid.affine.c), float(grid.affine.f)
+
+
+def _code(fields: Mapping[str, Any]) -> int | None:
+    digits = str(fields.get("proj:code") or fields.get("proj:epsg") or "").rpartition(":")[2]
+    return int(digits) if digits.isdigit() else None

@@ -1,0 +1,248 @@
+"""A fetch from a served catalogue: clear ground comes out, faults lose nothing, and the same command gives the same."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+
+from citygrain.errors import InputError
+from citygrain.imagery.area import area_from_bbox
+from citygrain.imagery.transport import Transport
+from citygrain.scene.read import read_scene
+from citygrain.workflows import fetch_work
+from citygrain.workflows.fetch import FetchOptions, fetch, plan_fetch
+from citygrain.workflows.fetch_request import FetchRequest
+from helpers import faults
+
+BANDS = ("B02", "B03", "B04", "B08", "B11")
+
+
+def ask(world, site, **changes):
+    usual = {"catalogue": site.api, "products": ("sentinel-2",), "bands": BANDS}
+    return FetchRequest(area_from_bbox(world.bbox), "2025-05-01", "2025-08-31", **(usual | changes))
+
+
+def quickly(**changes):
+    return FetchOptions(memory="2GB", workers=2, transport=Transport(retries=3, timeout=10, back_off=0.01), **changes)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """Wait no longer than needed between attempts."""
+    from citygrain.imagery import windows
+
+    monkeypatch.setattr(windows.time, "sleep", lambda _: None)
+
+
+def pixels(path):
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def on_truth(world, path):
+    """Return the fetched reflectance and the truth, pixel on pixel."""
+    scene = read_scene(path)
+    truth = world.truth.sel(band=list(scene.band.values))
+    dx = round(float(truth.x[0] - scene.x[0])) // 10
+    dy = round(float(scene.y[0] - truth.y[0])) // 10
+    return scene.values[:, dy : dy + truth.shape[1], dx : dx + truth.shape[2]], truth.values
+
+
+def test_clear_ground_comes_out(served, tmp_path):
+    world, site = served("small")
+    done = fetch(ask(world, site, products=("sentinel-2", "sentinel-1", "worldcover")), tmp_path, quickly())
+    made, truth = on_truth(world, tmp_path / "s2.tif")
+    seen = np.isfinite(made).all(0)
+    assert seen.mean() > 0.7
+    error = np.abs(made - truth)[:, seen]
+    assert np.median(error) < 0.02
+    counts = pixels(tmp_path / "clear.tif")[0]
+    assert counts.max() <= 5
+    assert done.seen == pytest.approx((counts > 0).mean())
+    assert np.array_equal(counts > 0, (pixels(tmp_path / "s2.tif") > 0).all(0))
+    power = pixels(tmp_path / "s1.tif")
+    assert power.shape == (2, *counts.shape) and np.nanmin(power) > 0
+    assert set(np.unique(pixels(tmp_path / "worldcover.tif"))) <= {0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(done.files)
+    told = json.loads((tmp_path / "sources.json").read_text())
+    assert len(told["radiometry"]) == done.images["sentinel-2"] == 5
+    assert all(each["attribution"] and each["licence_url"] for each in told["sources"])
+    with rasterio.open(tmp_path / "s2.tif") as file:
+        assert file.tags()["level"] == "L2A" and file.descriptions == BANDS and file.scales[0] == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize("method", ["median", "medoid", "best"])
+def test_no_window_matters(served, tmp_path, monkeypatch, method):
+    world, site = served("small")
+    whole = fetch(ask(world, site, method=method), tmp_path / "whole", quickly())
+    monkeypatch.setattr(fetch_work, "window_side", lambda *_, **__: 100)
+    parts = fetch(ask(world, site, method=method), tmp_path / "parts", quickly())
+    assert whole.seen == parts.seen
+    for name in ("s2.tif", "clear.tif"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+def test_the_same_command_gives_the_same(served, tmp_path):
+    world, site = served("plain")
+    fetch(ask(world, site), tmp_path, quickly())
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert fetch(ask(world, site), tmp_path, quickly()).reused
+    (tmp_path / "s2.tif").unlink()
+    assert not fetch(ask(world, site), tmp_path, quickly()).reused
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
+
+
+def test_another_request_and_changed_images_are_refused(served, tmp_path, stac_server):
+    import shutil
+
+    world, _ = served("plain")
+    copy = tmp_path / "catalogue"
+    shutil.copytree(world.folder, copy)
+    out = tmp_path / "out"
+    asked = ask(world, stac_server.serve(copy), catalogue=str(copy))
+    fetch(asked, out, quickly())
+    with pytest.raises(InputError, match=r"holds another fetch \(method: .*--update"):
+        fetch(replace(asked, method="medoid"), out, quickly())
+    gone = sorted(copy.glob("sentinel-2-l2a/S2*"))[0]
+    collection = copy / "sentinel-2-l2a" / "collection.json"
+    document = json.loads(collection.read_text())
+    document["links"] = [link for link in document["links"] if gone.name not in link["href"]]
+    collection.write_text(json.dumps(document))
+    before = (out / "s2.tif").read_bytes()
+    with pytest.raises(InputError, match=f"1 changes since .*{gone.name} is no longer there.*--update"):
+        fetch(asked, out, quickly())
+    assert (out / "s2.tif").read_bytes() == before
+    assert fetch(asked, out, quickly(update=True)).images == {"sentinel-2": 2}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.slow("*.tif", 0.05),
+        faults.busy("*.tif", times=3),
+        faults.unavailable("*.tif", times=4),
+        faults.cut("*.tif", 100, times=3),
+        faults.missing("*B04.tif", times=1, after=6),
+    ],
+    ids=["slow", "429", "503", "cut", "404 for once"],
+)
+def test_faults_that_pass_lose_nothing(served, tmp_path, fault):
+    world, site = served("plain")
+    fetch(ask(world, site), tmp_path / "well", quickly())
+    world, site = served("plain")
+    site.faults(fault)
+    fetch(ask(world, site), tmp_path / "ill", quickly())
+    assert site.struck()[0] > 0
+    assert (tmp_path / "well" / "s2.tif").read_bytes() == (tmp_path / "ill" / "s2.tif").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.missing("*B04.tif"), faults.truncated("*B04.tif", 9000)], ids=["404", "truncated"]
+)
+def test_faults_that_stay_are_told_and_leave_nothing_half_written(served, tmp_path, fault):
+    world, site = served("plain")
+    site.faults(fault)
+    with pytest.raises(InputError) as error:
+        fetch(ask(world, site), tmp_path, quickly())
+    assert "\n" not in str(error.value)
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".tif", ".toml", ".json")]
+
+
+def test_a_fetch_that_was_killed_goes_on(served, tmp_path, monkeypatch):
+    world, site = served("small")
+    monkeypatch.setattr(fetch_work, "window_side", lambda *_, **__: 100)
+    whole = fetch(ask(world, site), tmp_path / "whole", quickly())
+    made, real = [], fetch_work.optical_window
+
+    def dies(*arguments):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(arguments[2])
+        return real(*arguments)
+
+    monkeypatch.setattr(fetch_work, "optical_window", dies)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(ask(world, site), tmp_path / "killed", replace(quickly(), workers=1))
+    assert not (tmp_path / "killed" / "s2.tif").exists()
+    monkeypatch.setattr(fetch_work, "optical_window", lambda *a: made.append(a[2]) or real(*a))
+    again = fetch(ask(world, site), tmp_path / "killed", quickly())
+    assert again.seen == whole.seen
+    assert len(made) == 9
+    assert (tmp_path / "killed" / "s2.tif").read_bytes() == (tmp_path / "whole" / "s2.tif").read_bytes()
+    assert not (tmp_path / "killed" / ".fetch").exists()
+
+
+def test_images_that_contradict_themselves_are_refused_with_the_evidence(served, tmp_path):
+    world, site = served("flag_lies_applied")
+    with pytest.raises(InputError) as error:
+        fetch(ask(world, site), tmp_path, quickly())
+    assert "S2B_33UUU" in str(error.value)
+    fetch(ask(world, site, offset=-1000.0), tmp_path, quickly())
+    made, truth = on_truth(world, tmp_path / "s2.tif")
+    assert np.nanmedian(np.abs(made - truth)) < 0.02
+
+
+def test_a_border_of_tiles_and_one_of_zones_leave_no_seam(served, tmp_path):
+    for name in ("border", "zones"):
+        world, site = served(name)
+        fetch(ask(world, site), tmp_path / name, quickly())
+        made, truth = on_truth(world, tmp_path / name / "s2.tif")
+        seen = np.isfinite(made).all(0)
+        assert seen.mean() > 0.6
+        assert np.median(np.abs(made - truth)[:, seen]) < 0.02
+
+
+def test_seasons_are_files_of_their_own(served, tmp_path):
+    world, site = served("small")
+    request = replace(ask(world, site, seasons=True), first="2025-01-01", last="2025-12-31")
+    done = fetch(request, tmp_path, quickly())
+    names = {name for name in done.files if name.startswith("s2_")}
+    assert names == {"s2_winter.tif", "s2_spring.tif", "s2_summer.tif"}
+    assert all((tmp_path / name.replace("s2", "clear")).exists() for name in names)
+
+
+def test_nothing_found_says_what_to_do(served, tmp_path):
+    world, site = served("small")
+    with pytest.raises(InputError, match="choose more days or a higher --cloud-max"):
+        fetch(ask(world, site, cloud_max=0.0), tmp_path, quickly())
+    with pytest.raises(InputError, match="no sentinel-2"):
+        fetch(replace(ask(world, site), first="2019-01-01", last="2019-02-01"), tmp_path, quickly())
+
+
+def test_a_plan_reads_no_images(served):
+    world, site = served("small")
+    plan = plan_fetch(ask(world, site, products=("sentinel-2", "worldcover")), quickly())
+    assert len(plan.items) == 6
+    assert plan.bytes > 0 and plan.seconds
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"products": ("worldcover",)}, {"products": ("sentinel-2", "modis")}, {"method": "mean"}, {"bands": ("B99",)},
+     {"bands": ("B02", "B02")}, {"cloud_max": -1.0}, {"resolution": 60}],
+)  # fmt: skip
+def test_wrong_wishes_are_refused_before_anything_is_asked(served, wrong, tmp_path):
+    world, site = served("plain")
+    with pytest.raises(InputError, match="wanted"):
+        fetch(ask(world, site, **wrong), tmp_path, quickly())
+    assert site.requests() == 0
+
+
+def test_tokens_that_expire_are_renewed(served, tmp_path, monkeypatch, caplog):
+    from citygrain.imagery.catalogues import Signing, catalogue_named
+    from citygrain.workflows import fetch_request
+
+    world, site = served("plain")
+    fetch(ask(world, site), tmp_path / "open", quickly())
+    world, site = served("plain")
+    site.faults(faults.expired(uses=50))
+    signing = Signing("sas", f"{site.tokens}/token", ("127.0.0.1",))
+    monkeypatch.setattr(fetch_request, "catalogue_named", lambda name: replace(catalogue_named(name), signing=signing))
+    fetch(ask(world, site), tmp_path / "signed", quickly())
+    assert (tmp_path / "open" / "s2.tif").read_bytes() == (tmp_path / "signed" / "s2.tif").read_bytes()
+    assert site.requests("sas/token/*") > 1
+    assert "sig=" not in caplog.text
+    for path in (tmp_path / "signed").glob("*.*"):
+        assert b"sig=" not in path.read_bytes()
