@@ -1,8 +1,8 @@
 """The compiled inner loops of compositing: one pixel's clear observations to one spectrum.
 
-Medians sort many pixels at once by a network of comparisons that is the same for all of them, which processors do eight
-pixels at a time. Choices compare integers (reflectance in steps of 1/10,000). So neither the window, nor the thread, nor
-the order of the observations can change a result; what is handed on are the observations' own values.
+Medians sort many pixels at once by a network of comparisons that is the same for all of them, which processors do
+eight pixels at a time. Choices compare integers (reflectance in steps of 1/10,000). So neither the window, nor the
+thread, nor the order of the observations can change a result; what is handed on are the observations' own values.
 """
 
 from functools import lru_cache
