@@ -79,11 +79,12 @@ def inner_bbox(world: World) -> tuple[float, float, float, float]:
     return (west + slack_x, south + slack_y, east - slack_x, north - slack_y)
 
 
-def read_fetched(folder: Path, world: World) -> Fetched:
-    with rasterio.open(folder / "s2.tif") as file:
+def read_fetched(folder: Path, world: World, season: str = "") -> Fetched:
+    """Read a composite back; `season` is what its name ends with, ``_summer``."""
+    with rasterio.open(folder / f"s2{season}.tif") as file:
         numbers, names, scale = file.read().astype(np.float32), file.descriptions, file.scales[0]
         nodata, transform, crs = file.nodata, file.transform, file.crs
-    with rasterio.open(folder / "clear.tif") as file:
+    with rasterio.open(folder / f"clear{season}.tif") as file:
         count = file.read(1)
     grid = world.ground.geobox
     assert crs.to_epsg() == grid.crs.epsg and transform.a == 10

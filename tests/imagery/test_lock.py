@@ -11,7 +11,8 @@ from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import Signing, catalogue_named
 from citygrain.imagery.image_set import ImageSet, bands_at_hand
 from citygrain.imagery.lock import Lock, changes, locked_only, make_lock, read_lock, request_changes, write_lock
-from citygrain.imagery.searching import Query, resolve_collection, search
+from citygrain.imagery.query import Query
+from citygrain.imagery.searching import resolve_collection, search
 from citygrain.imagery.signing import signer_for
 from citygrain.imagery.transport import Transport
 from helpers import faults

@@ -8,7 +8,8 @@ from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.plan import make_plan
-from citygrain.imagery.searching import Query, resolve_collection, search
+from citygrain.imagery.query import Query
+from citygrain.imagery.searching import resolve_collection, search
 from citygrain.imagery.transport import Transport, reading
 from helpers import faults
 

@@ -8,7 +8,9 @@ from citygrain.errors import InputError
 from citygrain.imagery.area import area_from_bbox
 from citygrain.imagery.catalogues import Catalogue, catalogue_named
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.searching import Query, newest_only, parse_dates, readable, resolve_collection, search
+from citygrain.imagery.query import Query, parse_dates
+from citygrain.imagery.searching import newest_only, resolve_collection, search
+from citygrain.imagery.static_catalogue import readable
 from citygrain.imagery.transport import Transport
 from helpers import faults
 from helpers.small_catalogue import HERE, feature, write_catalogue

@@ -228,3 +228,21 @@ def test_wrong_wishes_are_refused_before_anything_is_asked(served, wrong, tmp_pa
     with pytest.raises(InputError, match="wanted"):
         fetch(ask(world, site, **wrong), tmp_path, quickly())
     assert site.requests() == 0
+
+
+def test_tokens_that_expire_are_renewed(served, tmp_path, monkeypatch, caplog):
+    from citygrain.imagery.catalogues import Signing, catalogue_named
+    from citygrain.workflows import fetch_request
+
+    world, site = served("plain")
+    fetch(ask(world, site), tmp_path / "open", quickly())
+    world, site = served("plain")
+    site.faults(faults.expired(uses=50))
+    signing = Signing("sas", f"{site.tokens}/token", ("127.0.0.1",))
+    monkeypatch.setattr(fetch_request, "catalogue_named", lambda name: replace(catalogue_named(name), signing=signing))
+    fetch(ask(world, site), tmp_path / "signed", quickly())
+    assert (tmp_path / "open" / "s2.tif").read_bytes() == (tmp_path / "signed" / "s2.tif").read_bytes()
+    assert site.requests("sas/token/*") > 1
+    assert "sig=" not in caplog.text
+    for path in (tmp_path / "signed").glob("*.*"):
+        assert b"sig=" not in path.read_bytes()

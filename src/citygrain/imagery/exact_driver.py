@@ -5,6 +5,7 @@ Overviews are left alone: producers make them in ways they do not tell.
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,9 @@ from odc.geo.converters import rio_geobox
 from odc.geo.geobox import GeoBox
 from odc.loader._rio import RioDriver, RioReader
 from odc.loader.types import RasterLoadParams, RasterSource
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from citygrain.errors import InputError
 from citygrain.imagery.resample import Read, Resampling, resample
 
 __all__ = ["ExactDriver"]
@@ -61,7 +62,8 @@ class ExactReader(RioReader):
             how: Resampling = "nearest" if cfg.resampling == "nearest" else "bilinear"
             grid = rio_geobox(file)
             if not isinstance(grid, GeoBox) or grid.crs is None:
-                raise InputError(f"{Path(source.uri).name} has no projection", wanted="a raster on a grid")
+                # An answer that broke off leaves a header without its last tags: asking again may help.
+                raise RasterioIOError(f"{Path(urlsplit(source.uri).path).name} has no projection")
             values = resample(_windows(file, source.band or 1, self._nodata), grid, dst_geobox, how)
         height, width = dst_geobox.shape
         return (slice(0, height), slice(0, width)), values

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from citygrain.errors import InputError
 from citygrain.imagery.catalogues import Catalogue, Collection
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.searching import readable
 from citygrain.imagery.signing import Plain, Signer
+from citygrain.imagery.static_catalogue import readable
 
 __all__ = ["ImageSet", "bands_at_hand"]
 
@@ -51,6 +52,22 @@ class ImageSet:
     def sign(self, href: str) -> str:
         """Return the address that GDAL opens: as the catalogue gave it, made readable and signed."""
         return self.signer.sign(readable(href, self.catalogue))
+
+    def header(self) -> str | None:
+        """Return the header line that all files of the set want; None if they want none.
+
+        Raises
+        ------
+        InputError
+            If some are on machines that must not see it.
+        """
+        lines = {
+            "".join(f"{name}: {value}" for name, value in self.signer.headers(self.href(*file)).items())
+            for file in self.files()
+        }
+        if len(lines) > 1:
+            raise InputError(f"files of {self.collection.id} lie on several machines", wanted="those the token is for")
+        return next(iter(lines), "") or None
 
     def files(self) -> list[tuple[Observation, str]]:
         """Return each image with each of its bands that is read."""

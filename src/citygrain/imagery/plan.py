@@ -80,17 +80,18 @@ def make_plan(grid: GeoBox, sources: Sequence[ImageSet], *, left_out: Sequence[s
         If a file cannot be opened.
     """
     whole, requests, rate = 0, 0, None
-    with reading():
-        for source in sources:
-            looked: dict[tuple[str | None, str], _Part] = {}
-            for observation, band in source.files():
-                key = observation.tile, band
-                if key not in looked:
-                    address = source.sign(source.href(observation, band))
-                    looked[key], seen = _look(address, grid, observation, measure=rate is None)
-                    rate = rate or seen
-                whole += looked[key].bytes
-                requests += looked[key].requests
+    for source in sources:
+        looked: dict[tuple[str | None, str], _Part] = {}
+        for observation, band in source.files():
+            key = observation.tile, band
+            if key not in looked:
+                with reading(header=source.header()):
+                    looked[key], seen = _look(
+                        source.sign(source.href(observation, band)), grid, observation, rate is None
+                    )
+                rate = rate or seen
+            whole += looked[key].bytes
+            requests += looked[key].requests
     return FetchPlan(
         grid, tuple(_row(o) for s in sources for o in s.observations), whole, requests, rate, tuple(left_out)
     )
@@ -106,7 +107,7 @@ def _row(observation: Observation) -> dict[str, Any]:
     }
 
 
-def _look(address: str, grid: GeoBox, observation: Observation, *, measure: bool) -> tuple[_Part, float | None]:
+def _look(address: str, grid: GeoBox, observation: Observation, measure: bool) -> tuple[_Part, float | None]:
     """Return what of a file the grid touches, and the rate of reading one of its blocks."""
     try:
         with rasterio.open(address) as source:

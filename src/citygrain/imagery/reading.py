@@ -111,7 +111,7 @@ def _load(observation: Observation, keys: list[str], geobox: GeoBox, **how: Any)
     fixed: dict[str, Any] = {"groupby": "id", "geobox": geobox, "dtype": "float32", "nodata": np.nan}
     try:
         loaded: xr.Dataset = odc.stac.load([observation.item], keys, **fixed, **how)
-    except (RasterioError, OSError) as error:
+    except (RasterioError, OSError, AssertionError) as error:  # odc-geo asserts that a file has a projection
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{observation.id} cannot be read ({reason})", wanted="its files, whole", mend="try again, or leave it out"

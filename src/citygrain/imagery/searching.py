@@ -6,13 +6,10 @@ The order of what is found depends on the images alone: by product, time, tile a
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from datetime import UTC
 from typing import Any
-from urllib.parse import urljoin
 
 import pystac
 import shapely
@@ -21,65 +18,18 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from citygrain.errors import InputError
-from citygrain.imagery.area import Area, as_geojson
+from citygrain.imagery.area import as_geojson
 from citygrain.imagery.assets import observe
 from citygrain.imagery.catalogues import Catalogue, Collection, known_collections
 from citygrain.imagery.observation import Observation
+from citygrain.imagery.query import Query
+from citygrain.imagery.static_catalogue import home_of, join, read_document, walk
 from citygrain.imagery.transport import Transport, refuse_address, unreached
 
-__all__ = ["Query", "newest_only", "parse_dates", "resolve_collection", "search"]
+__all__ = ["newest_only", "resolve_collection", "search"]
 
 _MOST_ITEMS = 5_000
-_MOST_DOCUMENTS = 20_000
 _PAGE = 100
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is looked for.
-
-    Attributes
-    ----------
-    area : Area
-        Images that touch it.
-    start, end : datetime
-        First and last moment, UTC; both None for products without dates.
-    cloud_max : float
-        Percent; images that say more are left out, those that say nothing stay.
-    assets : mapping of str to str
-        Our band names and the keys of assets, as the user says them.
-    """
-
-    area: Area
-    start: datetime | None = None
-    end: datetime | None = None
-    cloud_max: float = 100.0
-    assets: Mapping[str, str] = field(default_factory=dict)
-
-
-def parse_dates(first: str, last: str) -> tuple[datetime, datetime]:
-    """Return the first and the last moment of the days from `first` to `last`, both included.
-
-    Raises
-    ------
-    InputError
-        If one is no date, or they stand the wrong way round.
-
-    Examples
-    --------
-    >>> [str(moment) for moment in parse_dates("2025-05-01", "2025-05-01")]
-    ['2025-05-01 00:00:00+00:00', '2025-05-01 23:59:59.999999+00:00']
-    """
-    days = []
-    for text in (first, last):
-        try:
-            days.append(date.fromisoformat(text))
-        except ValueError:
-            raise InputError(f"date {text!r}", wanted="a day such as 2025-05-01") from None
-    if days[0] > days[1]:
-        raise InputError(f"dates from {first} to {last}", wanted="the earlier one first")
-    start = datetime.combine(days[0], time.min, UTC)
-    return start, datetime.combine(days[1], time.min, UTC) + timedelta(days=1, microseconds=-1)
 
 
 def resolve_collection(
@@ -135,14 +85,15 @@ def search(catalogue: Catalogue, collection: Collection, query: Query, transport
     InputError
         If the catalogue cannot be reached or read, or has more than some thousand images.
     """
-    root = _document(catalogue.url, transport, Path(catalogue.url).parent if _is_path(catalogue.url) else None)
+    root = read_document(catalogue.url, transport, home_of(catalogue))
     if _is_api(root):
         items = _ask(catalogue, collection, query, transport)
     else:
-        items = _walk(catalogue, collection, query, transport)
+        items = walk(catalogue, collection, query, transport)
     found: dict[str, Observation] = {}
     for item in items:
         if _fits(item, query):
+            _prefer_https(item)
             observation = observe(item, collection, query.assets)
             if observation.assets:
                 found.setdefault(observation.id, observation)
@@ -225,6 +176,15 @@ def _fits(item: pystac.Item, query: Query) -> bool:
     return query.start <= moment <= query.end
 
 
+def _prefer_https(item: pystac.Item) -> None:
+    """Take the address over https where an asset offers one beside another (STAC's alternate-assets extension)."""
+    for asset in item.assets.values():
+        alternate = asset.extra_fields.get("alternate")
+        other = alternate.get("https") if isinstance(alternate, dict) else None
+        if isinstance(other, dict) and str(other.get("href", "")).startswith("https://"):
+            asset.href = str(other["href"])
+
+
 def _json(value: Any) -> str:
     return json.dumps(value)
 
@@ -284,71 +244,10 @@ def _plain_words(catalogue: Catalogue) -> Iterator[None]:
         raise InputError(f"{catalogue.url} answered something else than STAC: {error}", wanted="a STAC API") from None
 
 
-# A static catalogue
-
-
-def _walk(catalogue: Catalogue, collection: Collection, query: Query, transport: Transport) -> Iterator[pystac.Item]:
-    """Follow links from the root, past what lies elsewhere or in other years, in the order of the links."""
-    home = Path(catalogue.url).parent if _is_path(catalogue.url) else None
-    waiting, seen = [(catalogue.url, not collection.id)], set()
-    while waiting:
-        address, inside = waiting.pop()
-        if address in seen:
-            continue
-        seen.add(address)
-        if len(seen) > _MOST_DOCUMENTS:
-            raise InputError(f"{catalogue.name} has more than {_MOST_DOCUMENTS} documents here", mend="use its API")
-        document = _document(address, transport, home)
-        if document.get("type") == "Feature":
-            if inside or document.get("collection") == collection.id:
-                yield _item(document, address)
-            continue
-        if document.get("type") == "Collection":
-            if collection.id and not inside and document.get("id") != collection.id:
-                continue
-            inside = True
-            if not _may_hold(document.get("extent", {}), query):
-                continue
-        children = [link for link in document.get("links", []) if link.get("rel") in ("child", "item")]
-        waiting += [(_join(address, link["href"]), inside) for link in reversed(children)]
-
-
-def _item(document: dict[str, Any], address: str) -> pystac.Item:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            item = pystac.Item.from_dict(document, href=address, preserve_dict=False)
-    except (KeyError, TypeError, ValueError, pystac.STACError) as error:
-        raise InputError(f"{address} is no STAC item: {error}") from None
-    for asset in item.assets.values():
-        asset.href = _join(address, asset.href)
-    return item
-
-
-def _may_hold(extent: Mapping[str, Any], query: Query) -> bool:
-    """Tell whether a collection of this extent may hold something that is looked for."""
-    boxes = extent.get("spatial", {}).get("bbox") or []
-    flat = [(box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]) for box in boxes if len(box) in (4, 6)]
-    if flat and not any(shapely.intersects(shapely.box(*box), query.area.polygon) for box in flat if box[0] <= box[2]):
-        return any(box[0] > box[2] for box in flat)  # across the 180th meridian: look into it
-    spans = extent.get("temporal", {}).get("interval") or []
-    if not spans or query.start is None or query.end is None:
-        return True
-    return any(
-        (first is None or _moment(first) <= query.end) and (last is None or _moment(last) >= query.start)
-        for first, last in spans
-    )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _collection_names(catalogue: Catalogue, transport: Transport) -> list[str]:
     """Return the names of a catalogue's collections, those of a static one if they hang at its root."""
-    home = Path(catalogue.url).parent if _is_path(catalogue.url) else None
-    root = _document(catalogue.url, transport, home)
+    home = home_of(catalogue)
+    root = read_document(catalogue.url, transport, home)
     if _is_api(root):
         with _plain_words(catalogue):
             return sorted(each.id for each in Client.open(catalogue.url, stac_io=_io(transport)).get_collections())
@@ -357,67 +256,6 @@ def _collection_names(catalogue: Catalogue, transport: Transport) -> list[str]:
     names = []
     for link in root.get("links", []):
         if link.get("rel") == "child":
-            child = _document(_join(catalogue.url, link["href"]), transport, home)
+            child = read_document(join(catalogue.url, link["href"]), transport, home)
             names += [str(child["id"])] if child.get("type") == "Collection" else []
     return names
-
-
-def _document(address: str, transport: Transport, home: Path | None) -> dict[str, Any]:
-    """Read a document of a catalogue; a file only if the catalogue itself is one."""
-    if not _is_path(address):
-        return transport.get_json(address)
-    if home is None:
-        raise InputError(f"a catalogue on the network names the file {address}", wanted="https")
-    try:
-        value = json.loads(Path(address).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{address} cannot be read: {error}", wanted="a STAC document") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{address} holds no JSON object", wanted="a STAC document")
-    return value
-
-
-def _is_path(address: str) -> bool:
-    return "://" not in address
-
-
-def _join(address: str, href: str) -> str:
-    """Return where a link leads."""
-    if "://" in href:
-        return href.removeprefix("file://")
-    if not _is_path(address):
-        return urljoin(address, href)
-    return str((Path(address).parent / href).resolve()) if not Path(href).is_absolute() else href
-
-
-def readable(href: str, catalogue: Catalogue) -> str:
-    """Return the address over https of a catalogue's file.
-
-    Raises
-    ------
-    InputError
-        If it can be read only in another way.
-
-    Examples
-    --------
-    >>> readable("https://example.org/a.tif", Catalogue("x", "x", "https://example.org"))
-    'https://example.org/a.tif'
-    """
-    for start, instead in catalogue.rewrite.items():
-        if href.startswith(start):
-            return instead + href.removeprefix(start)
-    if _is_path(href):
-        if _is_path(catalogue.url):
-            return href
-        raise InputError(f"{catalogue.name} names the file {href} on this machine", wanted="an https address")
-    if href.startswith("s3://"):
-        raise InputError(
-            f"{href} lies in a store that wants an account", mend="take the product from another catalogue"
-        )
-    refuse_address(href)
-    return href
-
-
-def names_of(observations: Iterable[Observation]) -> list[str]:
-    """Return the identifiers of observations."""
-    return [observation.id for observation in observations]

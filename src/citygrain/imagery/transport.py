@@ -7,7 +7,9 @@ same manners, and `gdal_traffic` asks it for its counts.
 import ctypes
 import json
 import logging
+import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _AGAIN = (408, 429, 500, 502, 503, 504)
 """Answers after which the same request may succeed."""
+_BROKEN_OFF = 3
+"""How often an answer that broke off is asked for again."""
 _LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more is not waited for."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -66,6 +70,20 @@ class _Patience(Retry):
         return None if wait is None else min(wait, _LONGEST_WAIT)
 
 
+class _Session(requests.Session):
+    """Asks again where an answer breaks off: by then it has been handed over, and the adapter repeats no more."""
+
+    back_off = 0.5
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        for attempt in range(_BROKEN_OFF):
+            try:
+                return super().send(request, **options)
+            except requests.exceptions.ChunkedEncodingError:
+                time.sleep(self.back_off * 2**attempt)
+        return super().send(request, **options)
+
+
 class Transport:
     """One session for all that is asked of catalogues.
 
@@ -87,7 +105,8 @@ class Transport:
 
     def __init__(self, *, retries: int = 5, timeout: float = 30.0, back_off: float = 0.5) -> None:
         self.timeout, self.traffic = timeout, Traffic()
-        self.session = requests.Session()
+        self.session = _Session()
+        self.session.back_off = back_off
         patience = _Patience(
             total=retries, status_forcelist=_AGAIN, allowed_methods=None, backoff_factor=back_off,
             raise_on_status=False, respect_retry_after_header=True, backoff_max=_LONGEST_WAIT,
@@ -221,10 +240,35 @@ def gdal_options(*, retries: int = 5, timeout: float = 30.0, cache_bytes: int = 
     }
 
 
+class _Discreet(logging.Filter):
+    """Cuts from what other libraries log of an address what may be secret: all that follows its question mark."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_queries(record.getMessage()), ()
+        return True
+
+
+_DISCREET = _Discreet()
+for _name in ("odc.loader._rio", "rasterio._env", "rasterio._err", "rasterio._base", "urllib3.connectionpool"):
+    logging.getLogger(_name).addFilter(_DISCREET)
+
+
+def without_queries(text: str) -> str:
+    """Return a text with its addresses cut at the question mark.
+
+    Examples
+    --------
+    >>> without_queries("failed: 'https://example.org/a.tif?sig=abc' and /b?c=d too")
+    "failed: 'https://example.org/a.tif' and /b too"
+    """
+    return re.sub(r"(?<=\S)\?[^\s'\"<>)]+", "", text)
+
+
 @contextmanager
-def reading(**options: Any) -> Iterator[None]:
-    """Read remote files in this block by our options."""
-    with rasterio.Env(**{**gdal_options(), **options}):
+def reading(*, header: str | None = None) -> Iterator[None]:
+    """Read remote files in this block by our options, with a header line if they want one."""
+    secret = {"GDAL_HTTP_HEADERS": header} if header else {}
+    with rasterio.Env(**gdal_options(), **secret):
         yield
 
 

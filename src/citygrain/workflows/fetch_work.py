@@ -4,19 +4,20 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from citygrain.imagery.area import Area
 from citygrain.imagery.composite import as_numbers
 from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
+from citygrain.imagery.query import parse_dates
 from citygrain.imagery.radiometry import Radiometry, decide_radiometry
 from citygrain.imagery.reading import read_sample
-from citygrain.imagery.searching import parse_dates
+from citygrain.imagery.seasons import by_period
 from citygrain.imagery.windows import Recipe, map_window, optical_window, patiently, radar_window
 from citygrain.tiles import Progress, Tile
 from citygrain.workflows.fetch_files import write_config, write_sources
@@ -101,10 +102,10 @@ class FetchWork:
         images = next(each for each in self.sets if each.product == "sentinel-2")
         if not self.request.seasons:
             return {"s2": list(images.observations)}
-        scenes: dict[str, list[Observation]] = {}
-        for observation in images.observations:
-            scenes.setdefault(f"s2_{season_of(observation.time, self.request.area)}", []).append(observation)
-        return scenes
+        south, north = self.request.area.bbox[1::2]
+        times = [observation.time for observation in images.observations]
+        periods = by_period(images.observations, times, latitude=(south + north) / 2)
+        return {f"s2_{period.label}": chosen for period, chosen in periods.items()}
 
     def _radiometry(self, images: ImageSet) -> dict[str, Radiometry]:
         """Decide how the numbers of each image become reflectance; what a killed fetch decided is kept."""
@@ -112,7 +113,7 @@ class FetchWork:
         def decide() -> dict[str, Any]:
             decided = {}
             for one in images.observations:
-                sample = patiently(images, lambda one=one: read_sample(one, self.grid, sign=images.sign))
+                sample = patiently(images, partial(read_sample, one, self.grid, sign=images.sign))
                 decided[one.id] = asdict(decide_radiometry(one, sample, override=self.request.offset))
             return decided
 
@@ -205,20 +206,6 @@ class _Job:
         join_windows(self.work.out, layers, self.work.grid, tiles, scratch, name=name)
 
 
-def season_of(moment: datetime, area: Area) -> str:
-    """Return the season of a day where the area lies.
-
-    Examples
-    --------
-    >>> from citygrain.imagery.area import area_from_bbox
-    >>> day = datetime(2025, 7, 1)
-    >>> season_of(day, area_from_bbox("13,52,14,53")), season_of(day, area_from_bbox("18,-34,19,-33"))
-    ('summer', 'winter')
-    """
-    south = (area.bbox[1] + area.bbox[3]) / 2 < 0
-    return ("winter", "spring", "summer", "autumn")[(moment.month % 12 // 3 + (2 if south else 0)) % 4]
-
-
 def _count_of(scene: str) -> str:
     return scene.replace("s2", "clear", 1)
 
@@ -240,12 +227,13 @@ def _summary(radiometry: Mapping[str, Radiometry]) -> str:
 
 def _corner(images: ImageSet, grid: GeoBox) -> tuple[float, float]:
     """Return the upper left corner of an image on the grid's own projection: its blocks begin there."""
+    here = grid.crs.epsg if grid.crs else None
     for observation in images.observations:
         for band in images.bands:
             fields = observation.item.assets[observation.assets[band]].extra_fields
             transform = fields.get("proj:transform") or observation.item.properties.get("proj:transform")
             code = _code({**observation.item.properties, **fields})
-            if transform and len(transform) >= 6 and code == grid.crs.epsg:
+            if transform and len(transform) >= 6 and code == here:
                 return float(transform[2]), float(transform[5])
     return float(grid.affine.c), float(grid.affine.f)
 
