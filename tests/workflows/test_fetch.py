@@ -31,9 +31,9 @@ def quickly(**changes):
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     """Wait no longer than needed between attempts."""
-    from citygrain.imagery import windows
+    from citygrain.imagery import patience
 
-    monkeypatch.setattr(windows.time, "sleep", lambda _: None)
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
 
 
 def pixels(path):
@@ -159,14 +159,14 @@ def test_a_fetch_that_was_killed_goes_on(served, tmp_path, monkeypatch):
     def dies(*arguments):
         if len(made) == 3:
             raise KeyboardInterrupt
-        made.append(arguments[2])
+        made.append(arguments[1])
         return real(*arguments)
 
     monkeypatch.setattr(fetch_work, "optical_window", dies)
     with pytest.raises(KeyboardInterrupt):
         fetch(ask(world, site), tmp_path / "killed", replace(quickly(), workers=1))
     assert not (tmp_path / "killed" / "s2.tif").exists()
-    monkeypatch.setattr(fetch_work, "optical_window", lambda *a: made.append(a[2]) or real(*a))
+    monkeypatch.setattr(fetch_work, "optical_window", lambda *a: made.append(a[1]) or real(*a))
     again = fetch(ask(world, site), tmp_path / "killed", quickly())
     assert again.seen == whole.seen
     assert len(made) == 9
@@ -237,7 +237,7 @@ def test_tokens_that_expire_are_renewed(served, tmp_path, monkeypatch, caplog):
     world, site = served("plain")
     fetch(ask(world, site), tmp_path / "open", quickly())
     world, site = served("plain")
-    site.faults(faults.expired(uses=50))
+    site.faults(faults.expired(uses=15))
     signing = Signing("sas", f"{site.tokens}/token", ("127.0.0.1",))
     monkeypatch.setattr(fetch_request, "catalogue_named", lambda name: replace(catalogue_named(name), signing=signing))
     fetch(ask(world, site), tmp_path / "signed", quickly())

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.warp
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
-from rasterio.windows import Window, from_bounds
+from rasterio.windows import Window
 
 from citygrain.errors import InputError
 from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.mirror import touched
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.transport import reading
 
@@ -111,7 +111,7 @@ def _look(address: str, grid: GeoBox, observation: Observation, measure: bool) -
     """Return what of a file the grid touches, and the rate of reading one of its blocks."""
     try:
         with rasterio.open(address) as source:
-            window = _touched(source, grid)
+            window = touched(source, grid)
             if window is None:
                 return _Part(0, 1), None
             part = _blocks(source, window)
@@ -119,17 +119,6 @@ def _look(address: str, grid: GeoBox, observation: Observation, measure: bool) -
     except RasterioError as error:
         reason = str(error).splitlines()[0].split("?")[0]
         raise InputError(f"a file of {observation.id} cannot be read: {reason}", mend="try again later") from None
-
-
-def _touched(source: Any, grid: GeoBox) -> Window | None:
-    """Return the pixels of a file within the grid."""
-    box = grid.boundingbox
-    edges = rasterio.warp.transform_bounds(str(grid.crs), source.crs, box.left, box.bottom, box.right, box.top)
-    window = from_bounds(*edges, transform=source.transform)
-    left, top = max(0, int(np.floor(window.col_off + 1e-6))), max(0, int(np.floor(window.row_off + 1e-6)))
-    right = min(source.width, int(np.ceil(window.col_off + window.width - 1e-6)))
-    bottom = min(source.height, int(np.ceil(window.row_off + window.height - 1e-6)))
-    return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
 
 
 def _blocks(source: Any, window: Window) -> _Part:

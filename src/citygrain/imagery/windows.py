@@ -1,22 +1,17 @@
 """One window of a composite: what the images saw of it, and what is made of that.
 
-Clouds are grown by metres, so a mask needs more ground than its window has. That ground is read of the quality layers
-alone: bands are read for the window and no pixel more.
+Clouds are grown by metres, so a mask looks at more ground than its window has: of the quality layers alone.
 """
 
-import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioError
 
-from citygrain.errors import InputError
 from citygrain.imagery.clouds import (
     DILATION_M,
     Sky,
@@ -29,23 +24,17 @@ from citygrain.imagery.clouds import (
     sky_of_scl,
 )
 from citygrain.imagery.composite import best_pixel_score, composite
-from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.loading import load_window
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.overpasses import overpasses, quality_layer
 from citygrain.imagery.radiometry import Radiometry
 from citygrain.imagery.reading import read_numbers
-from citygrain.imagery.transport import forget_all, reading, without_queries
 
-__all__ = ["Recipe", "map_window", "optical_window", "patiently", "radar_window"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Recipe", "map_window", "optical_window", "radar_window", "reach_m"]
 
 _SKIES = {"SCL": sky_of_scl, "FMASK": sky_of_fmask, "QA": sky_of_qa_pixel}
 _REACH_M = 1500.0
 """How far a cloud matters to the best pixel."""
-_ATTEMPTS = 4
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -62,28 +51,23 @@ class Recipe:
         By the images' names.
     middle : datetime
         Middle of the days, for the best pixel.
-    threads : int
-        Files of an image that are read at a time.
     """
 
     method: Any
     bands: tuple[str, ...]
     radiometry: Mapping[str, Radiometry]
     middle: datetime
-    threads: int = 1
 
 
 def optical_window(
-    images: ImageSet, observations: Sequence[Observation], grid: GeoBox, recipe: Recipe
+    observations: Sequence[Observation], grid: GeoBox, recipe: Recipe
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint16]]:
     """Return a window's composite and how many clear observations each pixel has.
 
     Parameters
     ----------
-    images : ImageSet
-        Where the observations come from.
     observations : sequence of Observation
-        Those of it that are used.
+        Their files lie on the disk (`citygrain.imagery.mirror`).
     grid : GeoBox
         The window.
     recipe : Recipe
@@ -100,14 +84,12 @@ def optical_window(
     if not near:
         shape = (int(grid.shape[0]), int(grid.shape[1]))
         return np.full((len(recipe.bands), *shape), np.nan, np.float32), np.zeros(shape, np.uint16)
-    layers = load_window(
-        near, grid, recipe.bands, radiometry=recipe.radiometry, sign=images.sign, threads=recipe.threads
-    )
+    layers = load_window(near, grid, recipe.bands, radiometry=recipe.radiometry)
     masked = all(quality_layer(each) for each in near)
     best = recipe.method == "best"
     metres = abs(grid.affine.a)
-    halo = halo_pixels(_REACH_M if best else DILATION_M, metres) if masked else 0
-    skies = _skies(images, near, grid.pad(halo), recipe.threads) if masked else layers.sky.values
+    halo = halo_pixels(reach_m(recipe.method), metres) if masked else 0
+    skies = _skies(near, grid.pad(halo)) if masked else layers.sky.values
     inside = np.s_[halo : skies.shape[1] - halo, halo : skies.shape[2] - halo]
     clear = np.stack([clear_mask(sky, resolution_m=metres)[inside] for sky in skies])
     score = None
@@ -120,8 +102,19 @@ def optical_window(
     return made.values.values, made.count.values
 
 
+def reach_m(method: str) -> float:
+    """Return how far around a window a method looks at clouds, in metres.
+
+    Examples
+    --------
+    >>> reach_m("median"), reach_m("best")
+    (100.0, 1500.0)
+    """
+    return _REACH_M if method == "best" else DILATION_M
+
+
 def radar_window(
-    images: ImageSet, grid: GeoBox, *, bands: Sequence[str] = ("VV", "VH"), threads: int = 1
+    observations: Sequence[Observation], grid: GeoBox, *, bands: Sequence[str] = ("VV", "VH")
 ) -> npt.NDArray[np.float32]:
     """Return the mean power over time of a window of radar images.
 
@@ -130,10 +123,10 @@ def radar_window(
     ndarray of float32, (band, y, x)
         Linear power, NaN = no data.
     """
-    near = _near(images.observations, grid)
+    near = _near(observations, grid)
     if not near:
         return np.full((len(bands), *map(int, grid.shape)), np.nan, np.float32)
-    power = load_window(near, grid, bands, masked=False, sign=images.sign, threads=threads).values.values
+    power = load_window(near, grid, bands, masked=False).values.values
     seen = np.isfinite(power)
     total = np.where(seen, power, 0).sum(0, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -141,48 +134,13 @@ def radar_window(
     return mean
 
 
-def map_window(images: ImageSet, grid: GeoBox, *, band: str = "MAP") -> npt.NDArray[np.uint8]:
+def map_window(observations: Sequence[Observation], grid: GeoBox, *, band: str = "MAP") -> npt.NDArray[np.uint8]:
     """Return a window of a map of classes, nearest pixels; 0 = no data."""
     codes = np.zeros((int(grid.shape[0]), int(grid.shape[1])), np.uint8)
-    for observation in _near(images.observations, grid):
-        numbers = read_numbers(observation, grid, [band], sign=images.sign)[band]
+    for observation in _near(observations, grid):
+        numbers = read_numbers(observation, grid, [band])[band]
         np.copyto(codes, np.nan_to_num(numbers).astype(np.uint8), where=(codes == 0) & np.isfinite(numbers))
     return codes
-
-
-def patiently(images: ImageSet, make: Callable[[], Result], *, wait: float = 1.0) -> Result:
-    """Make something of remote files; if one cannot be read, ask for new tokens and try again a few times.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or whatever `make` raises.
-    """
-    header = images.header()
-    for attempt in range(_ATTEMPTS):
-        try:
-            with reading(header=header):
-                return make()
-        except InputError as error:
-            if not isinstance(error.__cause__, RasterioError | OSError | AssertionError):
-                raise
-            if attempt == _ATTEMPTS - 1:
-                forget_all()  # what broke off is not to be taken for the file by whoever tries again
-                raise _plain(error) from None
-            log.info("%s; once more", error.came)
-        except RasterioError as error:
-            if attempt == _ATTEMPTS - 1:
-                raise _plain(InputError(f"a file of {images.product} cannot be read ({error})")) from None
-        images.signer.renew()
-        forget_all()
-        time.sleep(wait * 2**attempt)
-    raise InputError(f"{images.product} cannot be read")
-
-
-def _plain(error: InputError) -> InputError:
-    """Return the error without what follows a question mark in an address: it may be a secret."""
-    came = without_queries(error.came)
-    return InputError(came, wanted=error.wanted, mend="the same command goes on later; finished windows are kept")
 
 
 def _near(observations: Sequence[Observation], grid: GeoBox) -> list[Observation]:
@@ -196,9 +154,7 @@ def _near(observations: Sequence[Observation], grid: GeoBox) -> list[Observation
     return kept
 
 
-def _skies(
-    images: ImageSet, observations: Sequence[Observation], grid: GeoBox, threads: int
-) -> npt.NDArray[np.uint8]:  # (time, y, x)
+def _skies(observations: Sequence[Observation], grid: GeoBox) -> npt.NDArray[np.uint8]:  # (time, y, x)
     """Return where each overpass saw the ground, by the quality layers alone."""
     groups = overpasses(observations)
     skies = np.full((len(groups), int(grid.shape[0]), int(grid.shape[1])), Sky.MISSING, np.uint8)
@@ -208,7 +164,7 @@ def _skies(
             if layer is None:
                 continue
             wanted = [layer, *(["CLD"] if "CLD" in observation.assets else [])]
-            numbers = read_numbers(observation, grid, wanted, sign=images.sign, threads=threads)
+            numbers = read_numbers(observation, grid, wanted)
             seen = probable_cloud(_SKIES[layer](numbers[layer]), cloud=numbers.get("CLD"))
             np.copyto(sky, seen, where=sky == Sky.MISSING)
     return skies

@@ -1,11 +1,11 @@
 """A raster made window by window: finished windows outlast a kill, and memory does not grow with the raster."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,11 @@ from citygrain.files import make_folder, whole_file, write_text
 from citygrain.scene.cog_writer import CogWriter
 from citygrain.tiles import Progress, Tile, stream_tiles
 
-__all__ = ["Layer", "Scratch", "join_windows", "make_windows", "window_side", "windows_of"]
+__all__ = ["Layer", "Scratch", "join_windows", "make_windows", "window_side"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 _COPIES = 5
 """How often the values of a window are held at a time: read, scaled, masked, sorted."""
-_RIM = 1.5
-"""How much larger than others a window at the rim may be."""
 _BASE = 400_000_000
 """Bytes that Python and its libraries take."""
 
@@ -104,6 +102,10 @@ class Scratch:
         with whole_file(self._folder / f"{name}.npz") as partial:
             np.savez(partial, **named)
 
+    def files(self, name: str) -> Path:
+        """Return the folder of copied files."""
+        return make_folder(self._folder / name)
+
     def has(self, name: str) -> bool:
         """Tell whether a window is finished."""
         return (self._folder / f"{name}.npz").is_file()
@@ -119,10 +121,7 @@ class Scratch:
 
     def clear(self) -> None:
         """Remove what is kept."""
-        for path in self._folder.glob("*") if self._folder.is_dir() else ():
-            path.unlink()
-        if self._folder.is_dir():
-            self._folder.rmdir()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def window_side(observations: int, bands: int, *, memory: int, workers: int) -> int:
@@ -149,48 +148,15 @@ def window_side(observations: int, bands: int, *, memory: int, workers: int) -> 
     >>> window_side(5, 12, memory=8_000_000_000, workers=2)
     1280
     """
-    pixels = max(0, memory - _BASE) / workers / (observations * bands * 4 * _COPIES * _RIM)
+    pixels = max(0, memory - _BASE) / workers / (observations * bands * 4 * _COPIES)
     side = int(pixels**0.5) // 256 * 256
     if pixels < 128 * 128:
-        need = (_BASE + 128 * 128 * observations * bands * 4 * _COPIES * _RIM * workers) / 1e9
+        need = (_BASE + 128 * 128 * observations * bands * 4 * _COPIES * workers) / 1e9
         raise InputError(
             f"{observations} images of {bands} bands and {workers} workers in {memory / 1e9:.1f} GB of memory",
             wanted=f"{need:.1f} GB", mend="give --memory, fewer --workers, or fewer images by --cloud-max",
         )  # fmt: skip
     return min(2048, max(128 if pixels < 256 * 256 else 256, side))
-
-
-def windows_of(grid: GeoBox, side: int, origin: tuple[float, float]) -> list[Tile]:
-    """Cut a grid into windows whose edges lie at multiples of `side` pixels from `origin`, row by row.
-
-    With the corner of the images as origin and their blocks' size in `side`, each block is read for one window.
-
-    Parameters
-    ----------
-    grid : GeoBox
-        The grid.
-    side : int
-        Pixels.
-    origin : (float, float)
-        x and y in the grid's units.
-
-    Examples
-    --------
-    >>> grid = GeoBox.from_bbox((100, 0, 160, 20), "EPSG:32633", resolution=10)
-    >>> windows_of(grid, 4, (0.0, 20.0))
-    [Tile(row=0, column=0, height=2, width=2), Tile(row=0, column=2, height=2, width=4)]
-
-    What would be narrower than a quarter of `side` at the rim belongs to the window beside it.
-    """
-    rows = _cuts(int(grid.shape[0]), side, round((origin[1] - grid.affine.f) / grid.affine.e))
-    columns = _cuts(int(grid.shape[1]), side, round((origin[0] - grid.affine.c) / grid.affine.a))
-    return [Tile(row, column, height, width) for row, height in rows for column, width in columns]
-
-
-def _cuts(length: int, side: int, first: int) -> list[tuple[int, int]]:
-    sliver = side // 4
-    edges = [0, *(edge for edge in range(first % side, length, side) if sliver < edge < length - sliver), length]
-    return [(start, end - start) for start, end in pairwise(edges)]
 
 
 def make_windows(

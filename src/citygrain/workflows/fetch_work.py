@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,14 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.imagery.composite import as_numbers
 from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.mirror import copy_area
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.query import parse_dates
 from citygrain.imagery.radiometry import Radiometry, decide_radiometry
 from citygrain.imagery.reading import read_sample
 from citygrain.imagery.seasons import by_period
-from citygrain.imagery.windows import Recipe, map_window, optical_window, patiently, radar_window
-from citygrain.tiles import Progress, Tile
+from citygrain.imagery.windows import Recipe, map_window, optical_window, radar_window, reach_m
+from citygrain.tiles import Progress, Tile, processors, tile_grid
 from citygrain.workflows.fetch_files import write_config, write_sources
 from citygrain.workflows.fetch_request import FetchRequest
 from citygrain.workflows.fetch_windows import (
@@ -29,7 +29,6 @@ from citygrain.workflows.fetch_windows import (
     join_windows,
     make_windows,
     window_side,
-    windows_of,
 )
 
 __all__ = ["FetchWork"]
@@ -83,12 +82,16 @@ class FetchWork:
         radiometry: dict[str, Any] = {}
         seen = 0.0
         for images in self.sets:
+            tell(f"{images.product} files", "started")
+            local = self._copied(images, progress, workers)
             tell(images.product, "started")
-            job = _Job(self, images, progress, memory, workers)
+            job = _Job(self, local, progress, memory, workers)
             if images.product == "sentinel-2":
-                decided = self._radiometry(images)
+                decided = self._radiometry(local)
                 radiometry = {name: asdict(each) for name, each in decided.items()}
-                seen = max(job.optical(name, chosen, decided) for name, chosen in self._scenes().items())
+                here = {observation.id: observation for observation in local.observations}
+                scenes = {name: [here[one.id] for one in chosen] for name, chosen in self._scenes().items()}
+                seen = max(job.optical(name, chosen, decided) for name, chosen in scenes.items())
             elif images.product == "sentinel-1":
                 job.radar()
             else:
@@ -107,13 +110,19 @@ class FetchWork:
         periods = by_period(images.observations, times, latitude=(south + north) / 2)
         return {f"s2_{period.label}": chosen for period, chosen in periods.items()}
 
+    def _copied(self, images: ImageSet, progress: Progress | None, workers: int) -> ImageSet:
+        """Return the images as files on the disk."""
+        around = reach_m(self.request.method)
+        folder = self.scratch.files(images.product)
+        return copy_area(images, self.grid, folder, around_m=around, workers=workers, progress=progress)
+
     def _radiometry(self, images: ImageSet) -> dict[str, Radiometry]:
         """Decide how the numbers of each image become reflectance; what a killed fetch decided is kept."""
 
         def decide() -> dict[str, Any]:
             decided = {}
             for one in images.observations:
-                sample = patiently(images, partial(read_sample, one, self.grid, sign=images.sign))
+                sample = read_sample(one, self.grid)
                 decided[one.id] = asdict(decide_radiometry(one, sample, override=self.request.offset))
             return decided
 
@@ -152,11 +161,11 @@ class _Job:
         """Make a composite and its counts; return the share of pixels seen."""
         request, grid = self.work.request, self.work.grid
         first, last = parse_dates(request.first, request.last)
-        tiles, threads = self._tiles(len(chosen), len(self.images.bands) + 2)
-        recipe = Recipe(request.method, request.bands, radiometry, _middle(chosen, first, last), threads)
+        tiles = self._tiles(len(chosen), len(self.images.bands) + 2)
+        recipe = Recipe(request.method, request.bands, radiometry, _middle(chosen, first, last))
 
         def make(tile: Tile) -> Arrays:
-            made = patiently(self.images, lambda: optical_window(self.images, chosen, grid[tile.slices], recipe))
+            made = optical_window(chosen, grid[tile.slices], recipe)
             return {name: as_numbers(made[0]), _count_of(name): np.minimum(made[1], 255).astype(np.uint8)}
 
         levels = sorted({each.level for each in radiometry.values()})
@@ -165,43 +174,40 @@ class _Job:
             Layer(f"{name}.tif", "uint16", request.bands, nodata=0, scale=1e-4, tags=tags),
             Layer(f"{_count_of(name)}.tif", "uint8", ("clear observations",)),
         ]
-        self._write(name, make, layers, tiles, threads)
+        self._write(name, make, layers, tiles)
         counts = (self.work.scratch.get_tile(name, tile)[_count_of(name)] for tile in tiles)
         return float(sum(int((count > 0).sum()) for count in counts) / np.prod(grid.shape))
 
     def radar(self) -> None:
         """Make the mean power over time."""
-        tiles, threads = self._tiles(len(self.images.observations), 4)
+        tiles = self._tiles(len(self.images.observations), 4)
         grid = self.work.grid
 
         def make(tile: Tile) -> Arrays:
-            return {"s1": patiently(self.images, lambda: radar_window(self.images, grid[tile.slices], threads=threads))}
+            return {"s1": radar_window(self.images.observations, grid[tile.slices])}
 
         tags = {"level": self.images.collection.level, "units": "linear power", "method": "mean"}
         layer = Layer("s1.tif", "float32", ("VV", "VH"), nodata=float("nan"), tags=tags)
-        self._write("s1", make, [layer], tiles, threads)
+        self._write("s1", make, [layer], tiles)
 
     def map(self) -> None:
         """Bring the map onto the grid."""
-        tiles, threads = self._tiles(2, 2)
+        tiles = self._tiles(2, 2)
         grid = self.work.grid
 
         def make(tile: Tile) -> Arrays:
-            return {"worldcover": patiently(self.images, lambda: map_window(self.images, grid[tile.slices]))}
+            return {"worldcover": map_window(self.images.observations, grid[tile.slices])}
 
-        self._write("worldcover", make, [Layer("worldcover.tif", "uint8", ("worldcover",), nodata=0)], tiles, threads)
+        self._write("worldcover", make, [Layer("worldcover.tif", "uint8", ("worldcover",), nodata=0)], tiles)
 
-    def _tiles(self, observations: int, bands: int) -> tuple[list[Tile], int]:
-        """Return the windows, and how many threads read the files of each."""
-        together = min(self.workers, 4)
-        side = window_side(observations, bands, memory=self.memory, workers=together)
-        tiles = windows_of(self.work.grid, side, _corner(self.images, self.work.grid))
-        return tiles, max(1, self.workers // max(1, min(together, len(tiles))))
+    def _tiles(self, observations: int, bands: int) -> list[Tile]:
+        """Return the windows."""
+        workers = min(self.workers, processors())
+        side = window_side(observations, bands, memory=self.memory, workers=workers)
+        return tile_grid((int(self.work.grid.shape[0]), int(self.work.grid.shape[1])), side)
 
-    def _write(
-        self, name: str, make: Callable[[Tile], Arrays], layers: Sequence[Layer], tiles: Sequence[Tile], threads: int
-    ) -> None:
-        scratch, workers = self.work.scratch, max(1, self.workers // threads)
+    def _write(self, name: str, make: Callable[[Tile], Arrays], layers: Sequence[Layer], tiles: Sequence[Tile]) -> None:
+        scratch, workers = self.work.scratch, min(self.workers, processors())
         make_windows(make, tiles, scratch, name=name, workers=workers, progress=self.progress)
         join_windows(self.work.out, layers, self.work.grid, tiles, scratch, name=name)
 
@@ -223,21 +229,3 @@ def _summary(radiometry: Mapping[str, Radiometry]) -> str:
         how = f"(number {each.offset:+g}) / {each.scale:g}"
         groups[how] = groups.get(how, 0) + 1
     return "; ".join(f"{how} in {count} images" for how, count in sorted(groups.items()))
-
-
-def _corner(images: ImageSet, grid: GeoBox) -> tuple[float, float]:
-    """Return the upper left corner of an image on the grid's own projection: its blocks begin there."""
-    here = grid.crs.epsg if grid.crs else None
-    for observation in images.observations:
-        for band in images.bands:
-            fields = observation.item.assets[observation.assets[band]].extra_fields
-            transform = fields.get("proj:transform") or observation.item.properties.get("proj:transform")
-            code = _code({**observation.item.properties, **fields})
-            if transform and len(transform) >= 6 and code == here:
-                return float(transform[2]), float(transform[5])
-    return float(grid.affine.c), float(grid.affine.f)
-
-
-def _code(fields: Mapping[str, Any]) -> int | None:
-    digits = str(fields.get("proj:code") or fields.get("proj:epsg") or "").rpartition(":")[2]
-    return int(digits) if digits.isdigit() else None

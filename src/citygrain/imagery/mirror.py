@@ -1,0 +1,176 @@
+"""The parts of remote files that an area needs, copied to the disk: each block is asked for once, whatever comes after.
+
+Composites look at a file many times, window by window, and clouds that grow look beyond each window. Over a network
+that would be many times the bytes. So the area's part of each file is copied first, number for number; a copy that is
+there is whole, and a fetch that was interrupted goes on with the next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.warp
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+from rasterio.windows import Window, from_bounds
+
+from citygrain.errors import InputError
+from citygrain.files import whole_file
+from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.observation import Observation
+from citygrain.imagery.patience import Unread, patiently
+from citygrain.imagery.signing import Plain
+from citygrain.tiles import Progress, stream_tiles
+
+__all__ = ["copy_area", "touched"]
+
+_STRIP = 2**24
+"""Pixels that are read at a time."""
+_MARGIN = 2
+"""Pixels of the file around the area: resampling looks at neighbours."""
+
+
+def copy_area(
+    images: ImageSet,
+    grid: GeoBox,
+    folder: Path,
+    *,
+    around_m: float = 0.0,
+    workers: int = 4,
+    progress: Progress | None = None,
+) -> ImageSet:
+    """Copy the part of each file that a grid needs, and return the images as they lie on the disk.
+
+    Parameters
+    ----------
+    images : ImageSet
+        What is read.
+    grid : GeoBox
+        The area.
+    folder : Path
+        Where the copies go; those that are there are not made again.
+    around_m : float
+        Metres around the area that masks look at; copied of the quality layers alone.
+    workers : int
+        Files read at a time.
+    progress : callable, optional
+        Called with (done, total) files.
+
+    Returns
+    -------
+    ImageSet
+        The same images; their files are the copies.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    OutputError
+        If a copy cannot be written.
+    """
+    header = images.header()
+    files = images.files()
+    paths = [folder / f"{number:05d}.tif" for number in range(len(files))]
+    tasks = [(file, path) for file, path in zip(files, paths, strict=True) if not path.exists()]
+    done = len(files) - len(tasks)
+    if progress:
+        progress(done, len(files))
+
+    def copy(_: None, task: tuple[tuple[Observation, str], Path]) -> None:
+        (observation, band), path = task
+        around = around_m if band in ("SCL", "CLD", "FMASK", "QA") else 0.0
+        what = f"{band} of {observation.id}"
+        make = partial(_copy, images, observation, band, grid, around_m=around, path=path)
+        patiently(make, images.signer, what=what, header=header)
+
+    for _ in stream_tiles(copy, tasks, shared=None, engine=workers):
+        done += 1
+        if progress:
+            progress(done, len(files))
+    return _beside(images, files, paths)
+
+
+def touched(source: Any, grid: GeoBox, *, margin: int = 0, around_m: float = 0.0) -> Window | None:
+    """Return the pixels of an open file that lie within a grid, or None.
+
+    Parameters
+    ----------
+    source : rasterio dataset
+        The file.
+    grid : GeoBox
+        The area.
+    margin : int
+        Pixels of the file around it.
+    around_m : float
+        Metres around it.
+    """
+    if source.crs is None:
+        raise InputError(
+            f"{source.name.split('?')[0]} lies on no map grid", mend="take the product from another catalogue"
+        )
+    box = grid.boundingbox
+    edges = box.left - around_m, box.bottom - around_m, box.right + around_m, box.top + around_m
+    window = from_bounds(*rasterio.warp.transform_bounds(str(grid.crs), source.crs, *edges), transform=source.transform)
+    left = max(0, int(np.floor(window.col_off + 1e-6)) - margin)
+    top = max(0, int(np.floor(window.row_off + 1e-6)) - margin)
+    right = min(source.width, int(np.ceil(window.col_off + window.width - 1e-6)) + margin)
+    bottom = min(source.height, int(np.ceil(window.row_off + window.height - 1e-6)) + margin)
+    return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
+
+
+def _copy(images: ImageSet, observation: Observation, band: str, grid: GeoBox, *, around_m: float, path: Path) -> None:
+    """Copy one file's part, in strips along its blocks."""
+    with rasterio.open(images.sign(images.href(observation, band)), sharing=False) as source:
+        # Of an image that does not reach the area one pixel is kept: it says where it lies and what is no data.
+        window = touched(source, grid, margin=_MARGIN, around_m=around_m) or Window(0, 0, 1, 1)
+        profile = {
+            "driver": "GTiff", "dtype": source.dtypes[0], "count": 1, "crs": source.crs, "nodata": source.nodata,
+            "width": int(window.width), "height": int(window.height), "transform": source.window_transform(window),
+            "tiled": True, "blockxsize": 256, "blockysize": 256, "BIGTIFF": "IF_SAFER",
+        }  # fmt: skip
+        down = source.block_shapes[0][0]
+        rows = max(1, _STRIP // max(1, int(window.width)) // down) * down
+        first, last = int(window.row_off), int(window.row_off + window.height)
+        edges = sorted({first, last, *range(first // rows * rows + rows, last, rows)})
+        with whole_file(path) as partial_path, rasterio.open(partial_path, "w", **profile) as target:
+            for top, bottom in pairwise(edges):
+                numbers = _read(source, Window(window.col_off, top, window.width, bottom - top))
+                target.write(numbers, 1, window=Window(0, top - first, window.width, bottom - top))
+
+
+def _read(source: Any, window: Window) -> npt.NDArray[Any]:
+    try:
+        numbers: npt.NDArray[Any] = source.read(1, window=window)
+    except RasterioError as error:
+        raise Unread(str(error)) from error
+    return numbers
+
+
+def _beside(images: ImageSet, files: Sequence[tuple[Observation, str]], paths: Sequence[Path]) -> ImageSet:
+    """Return the images with their copies as files."""
+    copies = {(observation.id, band): path for (observation, band), path in zip(files, paths, strict=True)}
+    observations = tuple(_moved(each, images.bands, copies) for each in images.observations)
+    catalogue = replace(images.catalogue, url=str(paths[0].parent / "catalog.json") if paths else "", rewrite={})
+    return replace(images, observations=observations, catalogue=catalogue, signer=Plain())
+
+
+def _moved(observation: Observation, bands: Sequence[str], copies: dict[tuple[str, str], Path]) -> Observation:
+    item = observation.item.clone()
+    item.clear_links()  # addresses of files would be taken relative to the item's own
+    assets = {}
+    for band in bands:
+        if band not in observation.assets:
+            continue
+        asset = item.assets[observation.assets[band]]
+        asset.href = str(copies[observation.id, band].resolve())
+        with rasterio.open(asset.href) as file:
+            asset.extra_fields["proj:shape"] = [file.height, file.width]
+            asset.extra_fields["proj:transform"] = [float(number) for number in file.transform[:6]]
+        assets[band] = observation.assets[band]
+    return replace(observation, item=item, assets=assets)
