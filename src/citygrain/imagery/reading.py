@@ -20,7 +20,8 @@ __all__ = ["Sign", "read_numbers", "read_sample"]
 _NEAREST = frozenset({*QUALITY, "MAP"})
 _FILL = {"FMASK": 255.0, "QA": 1.0, "CLD": None}
 """Numbers without meaning in layers whose files may not say theirs; 0 elsewhere."""
-_SAMPLE_PIXELS = 512
+_SAMPLE_PIXELS, _ENOUGH_PIXELS, _COARSER = 512, 128, 4.0
+"""Side of a sample at most; from which on its pixels are enlarged, up to so many times, so that overviews are read."""
 _WITNESSES = ("B04", "B08", "B11", "B12", "B8A", "B05", "B10", "B03")
 _ENOUGH = 5
 
@@ -88,7 +89,8 @@ def read_sample(
     observation : Observation
         The image.
     geobox : GeoBox
-        Area to look at, the larger the better; it is read at 512 x 512 pixels at most, from overviews if there are any.
+        Area to look at, the larger the better; it is read at 512 x 512 pixels at most, from overviews if there are any:
+        pixels are four times as large as the grid's unless fewer than 128 x 128 were left.
     bands : sequence of str, optional
         Reflectance bands; red, infrared and short-wave infrared if left out.
     sign : callable, optional
@@ -100,7 +102,8 @@ def read_sample(
         Digital numbers, NaN = no data.
     """
     names = [band for band in bands or _WITNESSES if band in observation.assets][: len(bands or ()) or _ENOUGH]
-    coarse = geobox.zoom_out(max(1.0, max(geobox.shape) / _SAMPLE_PIXELS))
+    side = max(geobox.shape)
+    coarse = geobox.zoom_out(max(1.0, side / _SAMPLE_PIXELS, min(_COARSER, side / _ENOUGH_PIXELS)))
     keys = {band: observation.assets[band] for band in names}
     loaded = _load(observation, list(keys.values()), coarse, patch_url=sign, resampling="nearest")
     sample = {band: loaded[key].values[0] for band, key in keys.items()}
