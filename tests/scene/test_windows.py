@@ -158,6 +158,23 @@ def test_cubes_by_windows(tmp_path: Path, name: str, kind: str) -> None:
     same_bytes(again[[2, 0], 3:17, 5:6].values, whole[[2, 0], 3:17, 5:6].values)
 
 
+def test_radar_does_not_see_through_a_gap_in_the_light(tmp_path: Path) -> None:
+    light = numbers((3, 20, 30))
+    light[0, 3, 4] = 0  # a shadow in one band
+    light[:, 5:9, 6:12] = 0  # a cloud in all
+    write_tif(tmp_path / "s2.tif", light, nodata=0)
+    radar = numbers((1, 20, 30), "float32", seed=1)
+    write_tif(tmp_path / "s1.tif", radar, nodata=0)
+    with rasterio.open(tmp_path / "s1.tif", "r+") as file:
+        file.set_band_description(1, "VV")
+    files = [tmp_path / "s2.tif", tmp_path / "s1.tif"]
+    lazy, whole = read_scene(files, scale=10_000, lazy=True), read_scene(files, scale=10_000)
+    assert np.isnan(whole.values[:, 5:9, 6:12]).all() and np.isfinite(whole.values).sum() == 4 * (600 - 24)
+    assert whole.sel(band="B02").values[3, 4] == 0
+    same_bytes(lazy.variable[3].values, whole.values[3])  # the radar alone
+    same_bytes(lazy.variable[1, 4:8].values, whole.values[1, 4:8])
+
+
 def test_it_is_pickled_as_its_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tif(tmp_path / "s.tif", numbers((4, 300, 300)))
     monkeypatch.chdir(tmp_path)

@@ -57,9 +57,11 @@ def read_scene(
     tags are taken, else the sensor's usual scale (1 for digital numbers); which one is logged. Bands that measure no
     reflected light (an index, heat) are not scaled.
 
-    A pixel is no data, NaN in all bands, where every band is NaN or holds the file's nodata number. In single bands a
-    nodata number of 0 stays a value: deep water and shadow reach 0 in one band while the others see the ground. Any
-    other nodata number (-9999, 65535), or 0 in a thermal or radar band, is no measurement and becomes NaN in its band.
+    A pixel is no data, NaN in all bands, where every band of reflected light (in a scene without one, every band) is
+    NaN or holds the file's nodata number: radar beside them does not see through a gap that clouds left. In single
+    bands a nodata number of 0 stays a value: deep water and shadow reach 0 in one band while the others see the ground.
+    Any other nodata number (-9999, 65535), or 0 in a thermal or radar band, is no measurement and becomes NaN in its
+    band.
 
     Parameters
     ----------
@@ -227,7 +229,11 @@ def _layers(
 
 def _kept(paths: Sequence[Path]) -> dict[str, str]:
     """Return what the file of a scene has kept of the product it was made of."""
-    return tagged_attributes(raster_tags(paths[0])) if len(paths) == 1 and not is_cube(paths[0]) else {}
+    if len(paths) == 1:
+        return {} if is_cube(paths[0]) else tagged_attributes(raster_tags(paths[0]))
+    each = (tagged_attributes(raster_tags(path)) for path in paths if path.is_file() and not is_cube(path))
+    first = next((kept for kept in each if "level" in kept), {})
+    return {key: value for key, value in first.items() if key != "units"}  # the other files have their own
 
 
 def _scalings(
@@ -245,7 +251,7 @@ def _scalings(
 def _raster(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling], resolution: float | None) -> xr.DataArray:
     layers = [item.layer for item in chosen]
     geobox = common_grid(layers, resolution)
-    reader = SceneReader(tuple(map(_band, chosen, scalings)), geobox)
+    reader = SceneReader(_bands(chosen, scalings), geobox)
     close_after(reader, [layer.source.path for layer in layers])
     told: dict[str, list[str]] = {}
     for item in chosen:
@@ -260,9 +266,20 @@ def _raster(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling], resolutio
     return raster
 
 
-def _band(item: NamedLayer, scaling: Scaling) -> SceneBand:
-    keeps_zero = item.layer.nodata == 0 and item.may_be_zero and not item.layer.never_zero
-    return SceneBand(item.name, item.layer, keeps_zero, scaling.scale, scaling.offset)
+def _bands(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling]) -> tuple[SceneBand, ...]:
+    """Say what the numbers of each band mean; radar and heat do not make a scene of reflectance where it has none."""
+    light = any(item.optical for item in chosen)
+    return tuple(
+        SceneBand(
+            item.name,
+            item.layer,
+            item.layer.nodata == 0 and item.may_be_zero and not item.layer.never_zero,
+            scaling.scale,
+            scaling.offset,
+            decides=item.optical or not light,
+        )
+        for item, scaling in zip(chosen, scalings, strict=True)
+    )
 
 
 def _settled(

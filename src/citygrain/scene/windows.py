@@ -32,6 +32,8 @@ class SceneBand:
         Whether the no-data number 0 is a value where another band has one.
     scale, offset : float
         ``value = number / scale + offset``.
+    decides : bool
+        Whether a pixel is no data where this band and all others that decide are missing.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SceneBand:
     keeps_zero: bool
     scale: float
     offset: float
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,17 +73,18 @@ class SceneReader:
         for band, item in zip(values, wanted, strict=True):
             missing = missing_numbers(band, item.layer.nodata)
             _refuse_infinite(band, missing, item)
-            empty &= missing
+            if item.decides:
+                empty &= missing
             if not item.keeps_zero:
                 band[missing] = np.nan
             if item.layer.saturated is not None:
                 band[band == np.float32(item.layer.saturated)] = np.nan
             _scale(band, item)
-        zero = [band for band, item in zip(values, wanted, strict=True) if item.keeps_zero]
-        if zero and empty.any():
-            others = [band for index, band in enumerate(self.bands) if index not in set(bands.tolist())]
-            self._narrow(empty, others, rows, columns)
-            for band in zero:
+        follow = [band for band, item in zip(values, wanted, strict=True) if item.keeps_zero or not item.decides]
+        if follow and empty.any():
+            read = set(bands.tolist())
+            self._narrow(empty, [b for i, b in enumerate(self.bands) if i not in read and b.decides], rows, columns)
+            for band in follow:
                 band[empty] = np.nan
         return values
 
