@@ -87,3 +87,12 @@ def test_the_level_is_read_where_the_collection_does_not_say_it() -> None:
     assert (
         observe(item({"vv": {}}, "S1A", **{"sar:product_type": "GRD"}), Collection("sentinel-1", "", "")).level == "GRD"
     )
+
+
+def test_an_address_over_https_is_preferred_to_a_store() -> None:
+    from citygrain.imagery.searching import _prefer_https
+
+    offered = {"https": {"href": "https://example.org/a.tif"}}
+    one = item({"B04": {"href": "s3://eodata/a.jp2", "alternate": offered}, "B08": {"href": "s3://eodata/b.jp2"}})
+    _prefer_https(one)
+    assert [one.assets[key].href for key in ("B04", "B08")] == ["https://example.org/a.tif", "s3://eodata/b.jp2"]

@@ -45,6 +45,7 @@ def errors(layers: Layers, world: World) -> npt.NDArray[np.float64]:
     return np.array(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "border", "zones", "baselines", "flags_contradict"])
 def test_overpasses_show_the_ground(stac_world: Worlds, name: str) -> None:
     world = stac_world(name)
@@ -75,6 +76,7 @@ def test_tiles_of_one_overpass_are_one_layer_each_by_its_own_radiometry(stac_wor
     assert np.nanmax(np.abs(mixed.values.values - layers.values.values)) == pytest.approx(0.1, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["zones", "border"])
 @pytest.mark.parametrize("size", [90, (37, 111)])
 def test_windows_give_what_the_whole_gives(stac_world: Worlds, name: str, size: Any) -> None:
@@ -89,6 +91,7 @@ def test_windows_give_what_the_whole_gives(stac_world: Worlds, name: str, size: 
         np.testing.assert_array_equal(part.sky.values, whole.sky.values[:, rows, columns])
 
 
+@pytest.mark.slow
 def test_neither_order_nor_threads_change_anything(stac_world: Worlds) -> None:
     world = stac_world("zones")
     images = observations_of(world)
@@ -204,3 +207,16 @@ def test_radar_stays_linear_power(stac_world: Worlds) -> None:
     assert layers.values.attrs["units"] == "linear power" and len(layers.sources) == 4
     there = layers.values.values[np.isfinite(layers.values.values)]
     assert (there > 0).all() and 0.001 < np.median(there) < 1
+
+
+def test_landsat_has_its_own_scale_and_quality_bits(stac_world: Worlds) -> None:
+    world = stac_world("small")
+    images = observations_of(world, "landsat")
+    grid = world.ground.geobox.zoom_out(3)
+    radiometry = {one.id: decide_radiometry(one, None) for one in images}
+    layers = load_window(images, grid, ["B2", "B4"], radiometry=radiometry)
+    coarse = world.truth.sel(band=["B02", "B04"]).values.reshape(2, grid.shape[0], 3, grid.shape[1], 3).mean((2, 4))
+    for values, sky, (name,) in zip(layers.values.values, layers.sky.values, layers.sources, strict=True):
+        clear = (sky == Sky.CLEAR) & world.clear(name)[1::3, 1::3]
+        assert clear.mean() > 0.3 and (sky == Sky.CLOUD).any() and (sky == Sky.SHADOW).any()
+        assert np.median(np.abs(values - coarse)[:, clear]) < 0.001

@@ -1,22 +1,29 @@
 """The compiled inner loops of compositing: one pixel's clear observations to one spectrum.
 
-Choices compare integers (reflectance in steps of 1/10,000), so neither the window, nor the thread, nor the order of the
-observations can change a result; what is handed on are the observations' own values.
+Medians sort many pixels at once by a network of comparisons that is the same for all of them, which processors do
+eight pixels at a time. Choices compare integers (reflectance in steps of 1/10,000). So neither the window, nor the
+thread, nor the order of the observations can change a result; what is handed on are the observations' own values.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["NONE", "best_scored", "chosen_pixels", "median_pixels", "nearest_to_median", "usable"]
+__all__ = ["NONE", "best_scored", "chosen_pixels", "median_pixels", "nearest_to_median", "network", "usable"]
 
 NONE = np.int16(-1)
 """No observation."""
 STEPS = np.float32(10_000.0)
 
+_BLOCK = 128
+"""Pixels of a row that are sorted together: their observations stay in the processor's first cache."""
+_FARTHEST = 2**31 - 1
+
 Float32 = npt.NDArray[np.float32]
+Pairs = npt.NDArray[np.int64]
 Int16 = npt.NDArray[np.int16]
 Bools = npt.NDArray[np.bool_]
 
@@ -38,46 +45,106 @@ def usable(stack: Float32, clear: Bools, count: npt.NDArray[np.uint16]) -> Bools
     return good
 
 
-@njit(nogil=True, cache=True)
+@lru_cache(maxsize=256)
+def network(n: int) -> Pairs:
+    """Return pairs (k, 2) of places that, put in order one pair after the other, sort any `n` values.
+
+    Batcher's merge exchange (Knuth, The Art of Computer Programming, volume 3, algorithm 5.2.2M).
+    """
+    pairs = []
+    first = 1 << (max(n - 1, 0).bit_length() - 1) if n > 1 else 0
+    p = first
+    while p > 0:
+        q, r, d = first, 0, p
+        while d > 0:
+            pairs += [(i, i + d) for i in range(n - d) if (i & p) == r]
+            d, q, r = q - p, q >> 1, p
+        p >>= 1
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
 def median_pixels(stack: Float32, good: Bools, out: Float32) -> None:
-    """Fill `out` (band, y, x) with the median of the usable observations; NaN where there is none.
+    """Fill `out` (band, y, x) with the median of the good observations; NaN where there is none.
 
     Of an even number it is the mean of the two in the middle.
     """
-    times, bands, height, width = stack.shape
-    values = np.empty(times, np.float32)
-    for b in range(bands):
-        for y in range(height):
-            for x in range(width):
-                n = 0
-                for t in range(times):
-                    if good[t, y, x]:
-                        values[n] = stack[t, b, y, x]
-                        n += 1
-                out[b, y, x] = _middle(values, n)
+    _medians(stack, good, network(len(stack)), out)
+
+
+def nearest_to_median(stack: Float32, good: Bools, chosen: Int16) -> None:
+    """Fill `chosen` (y, x) with the good observation whose spectrum is nearest to the median of each band."""
+    _nearest(stack, good, network(len(stack)), chosen)
 
 
 @njit(nogil=True, cache=True)
-def nearest_to_median(stack: Float32, good: Bools, chosen: Int16) -> None:
-    """Fill `chosen` (y, x) with the usable observation whose spectrum is nearest to the median of each band."""
+def _medians(stack: Float32, good: Bools, pairs: Pairs, out: Float32) -> None:
     times, bands, height, width = stack.shape
-    column = np.empty(times, np.int64)
-    where = np.empty(times, np.int64)
-    distance = np.empty((width, times), np.int64)
+    values = np.empty((times, _BLOCK), np.float32)
+    counts = np.empty(_BLOCK, np.int64)
     for y in range(height):
-        distance[:] = 0
-        for b in range(bands):
-            for x in range(width):
-                n = 0
+        for left in range(0, width, _BLOCK):
+            n = min(_BLOCK, width - left)
+            _count(good, y, left, n, counts)
+            for b in range(bands):
                 for t in range(times):
-                    if good[t, y, x]:
-                        where[n] = t
-                        column[n] = _steps(stack[t, b, y, x])
-                        n += 1
-                if n > 0:
-                    _add_distance(column, where, n, distance[x])
-        for x in range(width):
-            chosen[y, x] = _least(stack, good, distance[x], y, x)
+                    for x in range(n):
+                        values[t, x] = stack[t, b, y, left + x] if good[t, y, left + x] else np.float32(np.inf)
+                _sort_columns(values, pairs, n)
+                for x in range(n):
+                    if counts[x] == 0:
+                        out[b, y, left + x] = np.nan
+                    else:
+                        low, high = values[(counts[x] - 1) // 2, x], values[counts[x] // 2, x]
+                        out[b, y, left + x] = (low + high) * np.float32(0.5)
+
+
+@njit(nogil=True, cache=True)
+def _nearest(stack: Float32, good: Bools, pairs: Pairs, chosen: Int16) -> None:
+    times, bands, height, width = stack.shape
+    steps, ordered = np.empty((times, _BLOCK), np.int32), np.empty((times, _BLOCK), np.int32)
+    counts, twice = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
+    distance = np.empty((times, _BLOCK), np.int64)
+    for y in range(height):
+        for left in range(0, width, _BLOCK):
+            n = min(_BLOCK, width - left)
+            _count(good, y, left, n, counts)
+            distance[:] = 0
+            for b in range(bands):
+                for t in range(times):
+                    for x in range(n):
+                        here = good[t, y, left + x]
+                        steps[t, x] = np.int32(np.rint(stack[t, b, y, left + x] * STEPS)) if here else _FARTHEST
+                        ordered[t, x] = steps[t, x]
+                _sort_columns(ordered, pairs, n)
+                for x in range(n):
+                    if counts[x] > 0:  # in half steps, so that it stays whole
+                        low, high = ordered[(counts[x] - 1) // 2, x], ordered[counts[x] // 2, x]
+                        twice[x] = np.int64(low) + np.int64(high)
+                for t in range(times):
+                    for x in range(n):
+                        off = 2 * np.int64(steps[t, x]) - twice[x]
+                        distance[t, x] += off * off if good[t, y, left + x] else 0
+            for x in range(n):
+                chosen[y, left + x] = _least(stack, good, distance[:, x], y, left + x)
+
+
+@njit(nogil=True, cache=True)
+def _count(good: Bools, y: int, left: int, n: int, counts: Any) -> None:
+    counts[:] = 0
+    for t in range(good.shape[0]):
+        for x in range(n):
+            counts[x] += good[t, y, left + x]
+
+
+@njit(nogil=True, cache=True)
+def _sort_columns(values: Any, pairs: Pairs, n: int) -> None:
+    """Sort the first `n` columns of `values` (time, x), each by itself."""
+    for k in range(pairs.shape[0]):
+        one, other = values[pairs[k, 0]], values[pairs[k, 1]]
+        for x in range(n):
+            a, b = one[x], other[x]
+            one[x] = a if a < b else b
+            other[x] = b if a < b else a
 
 
 @njit(nogil=True, cache=True)
@@ -111,40 +178,6 @@ def chosen_pixels(stack: Float32, chosen: Int16, out: Float32) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _middle(values: Float32, n: int) -> Any:
-    if n == 0:
-        return np.float32(np.nan)
-    _sort(values, n)
-    half = n // 2
-    if n % 2:
-        return values[half]
-    return np.float32((values[half - 1] + values[half]) * np.float32(0.5))
-
-
-@njit(nogil=True, cache=True)
-def _sort(values: Any, n: int) -> None:
-    """Sort the first `n` values; by insertion, which is quickest for some tens."""
-    for i in range(1, n):
-        value = values[i]
-        j = i - 1
-        while j >= 0 and values[j] > value:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = value
-
-
-@njit(nogil=True, cache=True)
-def _add_distance(column: Any, where: Any, n: int, distance: Any) -> None:
-    """Add the squared distance of each value to the median, in half steps, so that it stays whole."""
-    ordered = column[:n].copy()
-    _sort(ordered, n)
-    twice = ordered[n // 2] + ordered[(n - 1) // 2]
-    for i in range(n):
-        off = 2 * column[i] - twice
-        distance[where[i]] += off * off
-
-
-@njit(nogil=True, cache=True)
 def _least(stack: Float32, good: Bools, distance: Any, y: int, x: int) -> int:
     best = -1
     for t in range(distance.size):
@@ -164,8 +197,3 @@ def _before(stack: Float32, one: int, other: int, y: int, x: int) -> bool:
         if stack[one, b, y, x] != stack[other, b, y, x]:
             return bool(stack[one, b, y, x] < stack[other, b, y, x])
     return False
-
-
-@njit(nogil=True, cache=True)
-def _steps(value: np.float32) -> Any:
-    return np.int64(np.rint(value * STEPS))

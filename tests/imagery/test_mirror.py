@@ -1,0 +1,95 @@
+"""Copies hold the numbers of their files where the area is, and each block is asked for once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+
+from citygrain.errors import InputError
+from citygrain.imagery import patience
+from citygrain.imagery.area import area_from_bbox, grid_for
+from citygrain.imagery.catalogues import catalogue_named
+from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.mirror import copy_area
+from citygrain.imagery.query import Query
+from citygrain.imagery.searching import resolve_collection, search
+from citygrain.imagery.signing import HeaderSigner
+from citygrain.imagery.transport import Transport
+from helpers import faults
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+
+
+def images_of(world, address, bands=("B04", "B11", "SCL")):
+    transport, catalogue = Transport(retries=0, timeout=10), catalogue_named(str(address))
+    collection = resolve_collection(catalogue, "sentinel-2", transport)
+    found = search(catalogue, collection, Query(area_from_bbox(world.bbox)), transport)
+    return ImageSet("sentinel-2", catalogue, collection, tuple(found[:2]), bands)
+
+
+def middle(world, share=4):
+    west, south, east, north = world.bbox
+    dx, dy = (east - west) / share, (north - south) / share
+    return grid_for(area_from_bbox([west + dx, south + dy, east - dx, north - dy]))
+
+
+@pytest.mark.parametrize("around", [0.0, 300.0])
+def test_a_copy_holds_the_numbers_of_its_file(served, tmp_path, around):
+    world, site = served("small")
+    images, grid = images_of(world, site.api), middle(world)
+    local = copy_area(images, grid, tmp_path, around_m=around)
+    for (remote, band), (near, _) in zip(images.files(), local.files(), strict=True):
+        copy = near.item.assets[near.assets[band]].href
+        original = world.folder / remote.item.assets[remote.assets[band]].href.split("/static/")[1]
+        with rasterio.open(copy) as here, rasterio.open(original) as there:
+            window = there.window(*here.bounds).round_offsets().round_lengths()
+            assert np.array_equal(here.read(1), there.read(1, window=window))
+            assert here.nodata == there.nodata and here.dtypes == there.dtypes
+            box, reach = grid.boundingbox, around if band == "SCL" else 0
+            assert here.bounds.left <= max(box.left - reach, there.bounds.left)
+            assert here.bounds.top >= min(box.top + reach, there.bounds.top)
+
+
+def test_a_copy_that_is_there_is_not_made_again(served, tmp_path):
+    world, site = served("small")
+    images, grid = images_of(world, site.api), middle(world)
+    ticks = []
+    copy_area(images, grid, tmp_path, progress=lambda *tick: ticks.append(tick))
+    assert ticks[0] == (0, 6) and ticks[-1] == (6, 6)
+    (tmp_path / "00003.tif").unlink()
+    site.clear()
+    copy_area(images, grid, tmp_path)
+    assert len({entry.path for entry in site.log("*.tif")}) == 1
+
+
+def test_an_image_elsewhere_is_no_data_here(served, tmp_path):
+    world, site = served("plain")
+    west, south, east, north = world.bbox
+    away = grid_for(area_from_bbox([west + 0.1, south, east + 0.1, north]))
+    for observation in copy_area(images_of(world, site.api), away, tmp_path).observations:
+        with rasterio.open(observation.item.assets[observation.assets["B04"]].href) as file:
+            assert file.shape == (1, 1) and not (file.bounds.right > away.boundingbox.left)
+
+
+@pytest.mark.parametrize("fault", [faults.truncated("*B11.tif", 3000), faults.missing("*B11.tif")])
+def test_a_file_that_cannot_be_read_is_named_and_leaves_no_copy(served, tmp_path, fault):
+    world, site = served("plain")
+    site.faults(fault)
+    with pytest.raises(InputError, match=r"^B11 of S2B_33UUU_2025.* cannot be read .*what was read is kept"):
+        copy_area(images_of(world, site.api), middle(world), tmp_path, workers=1)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["00000.tif"]
+
+
+def test_a_secret_goes_to_no_other_machine(served, tmp_path):
+    world, site = served("plain")
+    images = replace(images_of(world, site.api), signer=HeaderSigner("Authorization", "Bearer x", ("127.0.0.1",)))
+    assert images.header() == "Authorization: Bearer x"
+    copy_area(images, middle(world), tmp_path)
+    asset = images.observations[0].item.assets[images.observations[0].assets["B04"]]
+    asset.href = "https://elsewhere.example.org/a.tif"
+    with pytest.raises(InputError, match="several machines"):
+        images.header()
