@@ -4,7 +4,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citygrain.errors import InputError
-from citygrain.legend import FROM_GLC10, LCZ, URBAN, WORLDCOVER, LandClass, Legend, ready_legends
+from citygrain.legend import (
+    CORINE,
+    DYNAMIC_WORLD,
+    ESRI_LULC,
+    FROM_GLC10,
+    LCZ,
+    URBAN,
+    URBAN_ATLAS,
+    WORLDCOVER,
+    LandClass,
+    Legend,
+    ready_legends,
+)
 
 
 @pytest.mark.parametrize("legend", ready_legends().values(), ids=list(ready_legends()))
@@ -52,3 +64,23 @@ def test_twice_the_same_code_or_name_is_refused() -> None:
         Legend("x", (LandClass(1, "a", "#000000"), LandClass(1, "b", "#000000")))
     with pytest.raises(InputError, match="twice"):
         Legend("x", (LandClass(1, "a", "#000000"), LandClass(2, "a", "#000000")))
+
+
+def test_the_codes_of_the_products() -> None:
+    assert [c.in_files for c in DYNAMIC_WORLD] == [(str(code),) for code in range(9)]
+    assert ESRI_LULC.values.tolist() == [1, 2, 4, 5, 7, 8, 9, 10, 11]
+    assert [c.in_files[0] for c in CORINE] == [str(code) for code in range(1, 45)]
+    assert CORINE.classes[43].in_files == ("44", "523")
+    assert len(URBAN_ATLAS) == 27
+    assert URBAN_ATLAS.classes[0].in_files == ("11100",)
+    assert (DYNAMIC_WORLD.color_of(1), CORINE.color_of(1), URBAN_ATLAS.color_of(1)) == ("#419bdf", "#e6004d", "#800000")
+
+
+@pytest.mark.parametrize("legend", ready_legends().values(), ids=list(ready_legends()))
+def test_no_value_of_a_file_means_two_classes(legend: Legend) -> None:
+    values = [value for c in legend for value in c.in_files]
+    assert len(set(values)) == len(values)
+
+
+def test_what_files_hold_is_no_part_of_a_class() -> None:
+    assert Legend.from_list("corine", CORINE.to_list()) == CORINE

@@ -6,7 +6,7 @@ Probability columns follow the legend's order; code 0 means "no label" everywher
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 
 import numpy as np
@@ -14,7 +14,19 @@ import numpy.typing as npt
 
 from citygrain.errors import InputError
 
-__all__ = ["FROM_GLC10", "LCZ", "URBAN", "WORLDCOVER", "LandClass", "Legend", "ready_legends"]
+__all__ = [
+    "CORINE",
+    "DYNAMIC_WORLD",
+    "ESRI_LULC",
+    "FROM_GLC10",
+    "LCZ",
+    "URBAN",
+    "URBAN_ATLAS",
+    "WORLDCOVER",
+    "LandClass",
+    "Legend",
+    "ready_legends",
+]
 
 _FALLBACK_COLORS = (
     "#4477aa",
@@ -37,22 +49,37 @@ class LandClass:
     Attributes
     ----------
     code : int
-        Value in the raster, 1 to 255.
+        Value in our rasters, 1 to 255.
     name : str
         Name in words.
     color : str
         ``#rrggbb``.
+    values : tuple of str
+        What the product's own files hold for it, where that is not its code: CORINE's ``("1", "111")``, Urban Atlas'
+        ``("11100",)``, and ``("0",)`` for Dynamic World's water.
     """
 
     code: int
     name: str
     color: str
+    values: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.code <= 255:
             raise InputError(f"class code {self.code} of {self.name!r}", wanted="1 to 255 (0 is no data)")
         if len(self.color) != 7 or self.color[0] != "#" or set(self.color[1:].lower()) - set("0123456789abcdef"):
             raise InputError(f"colour {self.color!r} of class {self.name!r}", wanted="#rrggbb")
+
+    @property
+    def in_files(self) -> tuple[str, ...]:
+        """What files hold for it: its `values`, else its code.
+
+        Examples
+        --------
+        >>> CORINE.classes[0].in_files, WORLDCOVER.classes[0].in_files
+        (('1', '111'), ('10',))
+        """
+        return self.values or (str(self.code),)
 
     @property
     def rgb(self) -> tuple[int, int, int]:
@@ -221,7 +248,13 @@ class Legend:
         >>> Legend.from_list("urban", URBAN.to_list()) == URBAN
         True
         """
-        return cls(scheme, tuple(LandClass(int(str(r["code"])), str(r["name"]), str(r["color"])) for r in rows))
+        return cls(scheme, tuple(_class(row) for row in rows))
+
+
+def _class(row: Mapping[str, object]) -> LandClass:
+    values = row.get("values", ())
+    own = tuple(str(value) for value in values) if isinstance(values, list) else ()
+    return LandClass(int(str(row["code"])), str(row["name"]), str(row["color"]), own)
 
 
 def _table() -> dict[str, dict[str, str]]:
@@ -241,6 +274,15 @@ WORLDCOVER = _ready("worldcover")
 """ESA WorldCover, 11 classes."""
 FROM_GLC10 = _ready("from-glc10")
 """FROM-GLC10 (Gong et al. 2019, doi:10.1016/j.scib.2019.03.002), 10 classes; colours are a project palette."""
+DYNAMIC_WORLD = _ready("dynamic-world")
+"""Dynamic World (Brown et al. 2022, doi:10.1038/s41597-022-01307-4), 9 classes; its files count from 0, we from 1."""
+ESRI_LULC = _ready("esri-lulc")
+"""Esri and Impact Observatory 10 m land use / land cover (Karra et al. 2021), 9 classes and clouds as one of them."""
+URBAN_ATLAS = _ready("urban-atlas")
+"""Urban Atlas 2018, 27 classes: its codes of five digits are numbered 1 to 27 here. Green urban areas of 2021 (14110 to
+14130, by access) are one class; orchards (25000) stand in its older legend alone."""
+CORINE = _ready("corine")
+"""CORINE Land Cover, the 44 classes of level 3: 1 to 44 as its raster, or 111 to 523 as its polygons write them."""
 URBAN = _ready("urban")
 """Urban, crop, vegetation, water."""
 
@@ -251,6 +293,7 @@ def ready_legends() -> dict[str, Legend]:
     Examples
     --------
     >>> sorted(ready_legends())
-    ['from-glc10', 'lcz', 'urban', 'worldcover']
+    ['corine', 'dynamic-world', 'esri-lulc', 'from-glc10', 'lcz', 'urban', 'urban-atlas', 'worldcover']
     """
-    return {legend.scheme: legend for legend in (LCZ, WORLDCOVER, FROM_GLC10, URBAN)}
+    ready = (LCZ, WORLDCOVER, FROM_GLC10, DYNAMIC_WORLD, ESRI_LULC, URBAN_ATLAS, CORINE, URBAN)
+    return {legend.scheme: legend for legend in ready}

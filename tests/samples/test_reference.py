@@ -20,7 +20,7 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import LineString, MultiPoint, Point, Polygon, box
 
 from citygrain.errors import InputError
-from citygrain.legend import LCZ, URBAN, WORLDCOVER
+from citygrain.legend import CORINE, DYNAMIC_WORLD, FROM_GLC10, LCZ, URBAN, URBAN_ATLAS, WORLDCOVER
 from citygrain.samples import reference
 from citygrain.samples.reference import read_reference
 from citygrain.scene.write import write_cog
@@ -495,3 +495,38 @@ def test_numbers_in_shapes_need_names(tmp_path: Path) -> None:
 def test_a_scene_without_crs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="grid has no CRS"):
         read_reference(raster(tmp_path, two_classes()), GeoBox((12, 18), AFFINE, None), classes=TWO)
+
+
+def test_a_worldcover_file_is_not_read_as_from_glc10(tmp_path: Path) -> None:
+    said = {"title": "ESA WorldCover product at 10m resolution for year 2021"}
+    path = raster(tmp_path, np.full(tuple(GRID.shape), 10, np.uint8), tags=said)
+    assert read_reference(path, GRID, legend=WORLDCOVER)[1] == WORLDCOVER
+    with pytest.raises(InputError, match="10 is not 'Tree cover' but 'Cropland'; wanted: worldcover"):
+        read_reference(path, GRID, legend=FROM_GLC10)
+    own = read_reference(path, GRID, classes={"10": "Crop"})[1]  # the user says what it holds
+    assert own.names == ("Crop",)
+
+
+def test_a_file_that_does_not_say_its_scheme_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_reference(raster(tmp_path, np.full(tuple(GRID.shape), 50, np.uint8)), GRID, legend=WORLDCOVER)
+    assert "does not say its scheme: it is read as worldcover; in from-glc10 the same numbers are" in caplog.text
+    assert "50 Wetland" in caplog.text
+
+
+def test_codes_of_three_and_five_digits(tmp_path: Path) -> None:
+    codes, legend = read_reference(raster(tmp_path, np.full(tuple(GRID.shape), 523, np.int16)), GRID, legend=CORINE)
+    assert legend.name_of(int(codes.values[0, 0])) == "Sea and ocean"
+    atlas = np.full(tuple(GRID.shape), 14120, np.int32)
+    codes, legend = read_reference(raster(tmp_path, atlas), GRID, legend=URBAN_ATLAS)
+    assert (legend.name_of(int(codes.values[0, 0])), int(codes.values[0, 0])) == ("Green urban areas", 16)
+
+
+def test_water_is_nought_in_dynamic_world_but_not_in_our_maps_of_it(tmp_path: Path) -> None:
+    path = raster(tmp_path, np.full(tuple(GRID.shape), 1, np.uint8))
+    theirs, _ = read_reference(path, GRID, legend=DYNAMIC_WORLD)
+    assert DYNAMIC_WORLD.name_of(int(theirs.values[0, 0])) == "Trees"
+    path = raster(
+        tmp_path, np.full(tuple(GRID.shape), 1, np.uint8), tags={"legend": "dynamic-world"}
+    )  # as our maps say
+    ours, _ = read_reference(path, GRID, legend=DYNAMIC_WORLD)
+    assert DYNAMIC_WORLD.name_of(int(ours.values[0, 0])) == "Water"

@@ -22,7 +22,7 @@ RIGHT: dict[str, Any] = {"scene": {"path": "s2.tif"}, "reference": {"path": "r.t
         ("segments", "area", 1.0, ""),
         ("projector", "bands", ["B04"], r"\[projector\] bands = \['B04'\]; wanted: .*3"),
         ("projector", "points", 9000, r"\[projector\] points = 9000; wanted: .*5000"),
-        ("reference", "legend", "lcz", r"either classes .* or legend"),
+        ("reference", "legend", "lcz", r"either classes .*, legend = a ready one, or product"),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_place(section: str, key: str, value: object, message: str) -> None:

@@ -9,6 +9,7 @@ import rasterio
 
 from citygrain.errors import InputError
 from citygrain.imagery.area import area_from_bbox
+from citygrain.imagery.sources import read_sources
 from citygrain.imagery.transport import Transport
 from citygrain.scene.read import read_scene
 from citygrain.workflows import fetch_work
@@ -69,6 +70,7 @@ def test_clear_ground_comes_out(served, tmp_path):
     told = json.loads((tmp_path / "sources.json").read_text())
     assert len(told["radiometry"]) == done.images["sentinel-2"] == 5
     assert all(each["attribution"] and each["licence_url"] for each in told["sources"])
+    assert set(read_sources(tmp_path)) == {"s2.tif", "clear.tif", "s1.tif", "worldcover.tif"}
     with rasterio.open(tmp_path / "s2.tif") as file:
         assert file.tags()["level"] == "L2A" and file.descriptions == BANDS and file.scales[0] == pytest.approx(1e-4)
 

@@ -16,6 +16,7 @@ from citygrain.cli import (
     labels,
     lcz,
     learning,
+    legends,
     looking,
     mapping,
     patches,
@@ -93,6 +94,7 @@ app.command(
 )(patches.benchmark)
 app.command("areas", epilog="Example: citygrain areas training.kmz --scene s2.tif --out areas.png")(lcz.areas)
 app.command("recode", epilog="Example: citygrain recode lcz.tif --to wrf51 --out lcz_wrf.tif")(lcz.recode)
+app.command("legends", epilog="Example: citygrain legends worldcover --merge-table > my.csv")(legends.legends)
 app.command("board", epilog="Example: citygrain board runs/")(board.board)
 app.command("report", epilog="Example: citygrain report runs/aberystwyth")(jobs.report)
 app.command("figures", epilog="Example: citygrain figures runs/aberystwyth --format svg --out figures")(

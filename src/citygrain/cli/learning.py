@@ -126,6 +126,12 @@ def assess(
     by_group: Annotated[bool, typer.Option("--by-group", help="Each city, polygon or block by itself, too.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for figures, matrix and JSON.")] = None,
     *,
+    product: Annotated[
+        str | None, typer.Option(help="Or what map product the reference is: `citygrain legends` lists them.")
+    ] = None,
+    merge: Annotated[
+        str | None, typer.Option(help="Of a product or legend: urban, finer, none, or a table (.csv).")
+    ] = None,
     points: PointsOption = None,
     design: DesignFileOption = None,
     points_table: TableOption = None,
@@ -177,11 +183,13 @@ def assess(
         from citygrain.accuracy.lcz import lcz_accuracies
         from citygrain.legend import LCZ
         from citygrain.workflows.comparing import assess_files
+        from citygrain.workflows.references import product_figures
 
+        names, beside = pairs(classes), Path(str(reference))
         result = assess_files(
-            Path(str(mapped)), Path(str(reference)), classes=pairs(classes), legend=legend, field=field
+            Path(str(mapped)), beside, classes=names, legend=legend, field=field, product=product, merge=merge
         )
-        figures = result.to_dict()
+        figures = {**result.to_dict(), **product_figures(product)}
         if result.legend == LCZ:
             figures["lcz"] = lcz_accuracies(result).to_dict()
     else:
@@ -196,6 +204,8 @@ def assess(
         typer.echo(json.dumps(figures, indent=1))
         return
     _print_assessment(figures, result.to_csv(), by_group=by_group)
+    if product is not None:
+        console.print(f"agreement with {figures['reference_product']['caution']}", markup=False, soft_wrap=True)
 
 
 def _print_assessment(figures: dict[str, Any], matrix: str, *, by_group: bool) -> None:

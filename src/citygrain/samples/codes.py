@@ -141,6 +141,7 @@ def code_table(
     colors: Mapping[str, str] | None,
     ignore: Sequence[str | int],
     scheme: str,
+    ours: bool = False,
 ) -> CodeTable:
     """Settle the legend of a reference and the code of each of its values.
 
@@ -158,6 +159,8 @@ def code_table(
         Values to leave unlabelled.
     scheme : str
         Name of a legend made from `classes`.
+    ours : bool
+        Whether the file is a map of ours, which holds the legend's codes, not those of the product's own files.
 
     Examples
     --------
@@ -171,7 +174,7 @@ def code_table(
     if classes:
         made, codes = _from_classes(classes, legend, scheme)
     elif legend is not None:
-        made, codes = legend, _from_legend(legend)
+        made, codes = legend, _from_legend(legend, ours)
     else:
         raise InputError("the reference's values have no names", wanted='classes = { 1 = "Forest", ... } or a legend')
     if merge:
@@ -204,8 +207,9 @@ def _from_classes(classes: Mapping[str, str], legend: Legend | None, scheme: str
     return made, {key: code[name] for key, name in names.items()}
 
 
-def _from_legend(legend: Legend) -> dict[str, int]:
-    codes = {value_key(c.name): c.code for c in legend} | {value_key(c.code): c.code for c in legend}
+def _from_legend(legend: Legend, ours: bool) -> dict[str, int]:
+    codes = {value_key(c.name): c.code for c in legend}
+    codes |= {value_key(value): c.code for c in legend for value in ([c.code] if ours else c.in_files)}
     if legend.scheme == "lcz":
         codes |= _LCZ_LETTERS
     return codes

@@ -24,11 +24,13 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.warp import reproject, transform, transform_bounds
 
 from citygrain.errors import InputError
+from citygrain.imagery.schemes import Evidence, refuse_other_scheme, spoken_alike
 from citygrain.legend import Legend
 from citygrain.samples.codes import CodeTable, code_table, value_key
 from citygrain.samples.rasterise import burn_codes
 from citygrain.samples.shapes import grid_crs, read_shapes, spoken_extent
 from citygrain.samples.vector import existing_file, is_vector
+from citygrain.scene.codes import read_class_names
 from citygrain.scene.open_files import bound_cache
 from citygrain.tiles import tile_grid
 
@@ -99,7 +101,8 @@ def read_reference(
     Raises
     ------
     InputError
-        If the file cannot be used, does not meet the scene, or holds a value that nobody named.
+        If the file cannot be used, does not meet the scene, holds a value that nobody named, or says that it is in
+        another scheme than `legend`.
 
     Examples
     --------
@@ -115,6 +118,7 @@ def read_reference(
         raise InputError(f"{path.name} is a raster and has no field {field!r}", mend="leave field out")
     if shapes is not None and not classes and legend is None:
         classes = _own_names(shapes, path.name)
+    ours = shapes is None and legend is not None and not classes and _is_ours(path, legend)
     table = code_table(
         classes=classes,
         legend=legend,
@@ -122,6 +126,7 @@ def read_reference(
         colors=colors,
         ignore=ignore,
         scheme=legend.scheme if legend else path.stem,
+        ours=ours,
     )
     codes = _from_raster(path, geobox, table, layer) if shapes is None else burn_codes(shapes, geobox, table, path.name)
     if not codes.any():
@@ -140,6 +145,22 @@ def _own_names(shapes: gpd.GeoDataFrame, file: str) -> dict[str, str]:
         )
     logger.info("%s: no classes or legend given, its own names are taken: %s", file, ", ".join(names))
     return {name: name for name in names}
+
+
+def _is_ours(path: Path, legend: Legend) -> bool:
+    """Return whether a raster is a map of ours in this legend; refuse one that says it is in another scheme."""
+    with _opened(path) as source:
+        tags = source.tags()
+        try:
+            colors = {code: (r, g, b) for code, (r, g, b, _) in source.colormap(1).items()}
+        except ValueError:
+            colors = {}
+    if tags.get("legend") is not None:
+        return str(tags["legend"]) == legend.scheme
+    said = refuse_other_scheme(Evidence(path.name, tags, read_class_names(path), colors), legend)
+    if said is None and (alike := spoken_alike(legend)):
+        logger.warning("%s does not say its scheme: it is read as %s; %s", path.name, legend.scheme, alike)
+    return False
 
 
 def _from_raster(path: Path, geobox: GeoBox, table: CodeTable, layer: str | None) -> CodeBand:

@@ -20,7 +20,7 @@ from citygrain.samples.split import ROLES
 from citygrain.samples.store import read_units
 from citygrain.workflows.config import ReferenceConfig
 from citygrain.workflows.mean_spectra import mean_spectra
-from citygrain.workflows.parts import named_legend
+from citygrain.workflows.references import config_product, reference_options
 from citygrain.workflows.run_data import RunData
 
 __all__ = ["baseline_caveats", "baseline_lines", "baselines", "ceiling"]
@@ -65,7 +65,8 @@ def baselines(data: RunData, table: Table, mapped: Codes, legend: Legend) -> dic
     }
     product = data.config.assess.product
     if product is not None:
-        others["product"] = (Path(product.path).name, unit_codes(product, data, legend, "product")[test])
+        name = str(config_product(product) or Path(product.path).name)
+        others["product"] = (name, unit_codes(product, data, legend, "product")[test])
     held = f"held-out test {data.config.samples.split}"
     found: dict[str, Any] = {"meaning": _MEANING, "on": held, "units": len(test)}
     for key, (name, codes) in others.items():
@@ -127,8 +128,7 @@ def unit_codes(given: ReferenceConfig, data: RunData, legend: Legend, key: str) 
         If it holds a class that the run does not have.
     """
     geobox = data.features.odc.geobox if data.config.units.kind == "superpixels" else data.units.geobox
-    options: dict[str, Any] = given.model_dump(exclude={"path", "legend"}) | {"legend": named_legend(given.legend)}
-    codes, own = read_reference(Path(given.path), geobox, **options)
+    codes, own = read_reference(Path(given.path), geobox, **reference_options(given))
     known = {c.name.lower(): c.code for c in legend}
     present = np.unique(codes.values)
     strange = [c.name for c in own if c.name.lower() not in known and c.code in present]

@@ -37,6 +37,7 @@ from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
 from citygrain.workflows.memory import MemoryPlan
 from citygrain.workflows.parts import choose_rows, group_units
 from citygrain.workflows.rasters import write_map, write_segments
+from citygrain.workflows.references import reference_product, run_sources
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.run_report import make_record
 from citygrain.workflows.training import training_hooks, wait_for
@@ -194,7 +195,8 @@ class _Job:
         for key in ("product", "second_reference"):
             (settings[key] or {}).pop("path", None)
         beside += validation_ingredients(self.config)
-        return {"map": self._map_ingredients, "truth": truth, "assess": settings, "beside": beside}
+        sources = run_sources(self.config)
+        return {"map": self._map_ingredients, "truth": truth, "assess": settings, "beside": beside, "sources": sources}
 
     @cached_property
     def data(self) -> RunData:
@@ -335,6 +337,8 @@ class _Job:
             if self.truth:
                 figures["truth"] = self._against_truth(table["role"] == 3, legend)
             figures |= validation_figures(self.folder / "map.tif", legend, self.config)
+            figures["reference_product"] = reference_product(self.config.reference)
+            figures["sources"] = run_sources(self.config)
             write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
             test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], legend)
             write_text(self.folder / "confusion.csv", test.to_csv())

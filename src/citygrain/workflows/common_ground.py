@@ -5,7 +5,6 @@ The same units where both have the same ones; else the pixels that are held out 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.samples.reference import read_reference
 from citygrain.workflows.finished_run import FinishedRun
-from citygrain.workflows.parts import named_legend
+from citygrain.workflows.references import reference_options
 
 __all__ = ["Ground", "Judged", "common_legend", "ground_of_files", "ground_of_runs", "square_blocks"]
 
@@ -237,8 +236,7 @@ def _common_reference(first: FinishedRun, second: FinishedRun, names: Names) -> 
 
 def _reference(run: FinishedRun) -> Codes:
     c = run.config.reference
-    options: dict[str, Any] = c.model_dump(exclude={"path", "legend"}) | {"legend": named_legend(c.legend)}
-    codes, _ = read_reference(Path(c.path), run.city.geobox, **options)
+    codes, _ = read_reference(Path(c.path), run.city.geobox, **reference_options(c))
     return np.asarray(codes.values, np.uint8)
 
 

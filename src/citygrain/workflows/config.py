@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from citygrain.accuracy.conformal import LEVELS
 from citygrain.errors import ConfigError
 from citygrain.models.catalogue import ModelName
+from citygrain.workflows.references import settled_merge
 
 __all__ = [
     "AssessConfig",
@@ -63,12 +64,18 @@ class SceneConfig(_Section):
 
 
 class ReferenceConfig(_Section):
-    """What is known of the ground: a raster, polygons or points, and the meaning of its codes."""
+    """What is known of the ground: a raster, polygons or points, and the meaning of its codes.
+
+    `merge` is groups of names, "urban", "finer" or "none", or a table (.csv); it is resolved into groups. A `product`
+    (of a `year`) brings its legend and a merge.
+    """
 
     path: str
     classes: dict[str, str] | None = None
     legend: str | None = None
-    merge: dict[str, list[str]] | None = None
+    product: str | None = None
+    year: int | None = None
+    merge: dict[str, list[str]] | str | None = None
     colors: dict[str, str] | None = None
     field: str | None = None
     layer: str | None = None
@@ -76,8 +83,14 @@ class ReferenceConfig(_Section):
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "ReferenceConfig":
-        if (self.classes is None) == (self.legend is None):
-            raise ValueError("wanted either classes = { code = name } or legend = a ready one")
+        if [self.classes, self.legend, self.product].count(None) != 2:
+            raise ValueError(
+                "wanted either classes = { code = name }, legend = a ready one, or product = a map product"
+            )
+        if self.year is not None and self.product is None:
+            raise ValueError("wanted year with a product only")
+        if isinstance(self.merge, str) and self.classes is not None:
+            raise ValueError("wanted merge = { new = [names] } with classes; a table merges a legend or a product")
         return self
 
 
@@ -308,17 +321,29 @@ segments, samples, model, map, seed, tensorboard, projector, compute, assess; di
     paths = [_resolved(p, folder, variables or {}, name) for p in map(str, config.scene.paths)]
     place = "dates" if config.scene.dates else "path"
     scene = config.scene.model_copy(update={place: paths[0] if isinstance(config.scene.path, str) else paths})
-    reference_path = _resolved(config.reference.path, folder, variables or {}, name)
-    reference = config.reference.model_copy(update={"path": reference_path})
+    reference = _resolved_reference(config.reference, folder, variables or {}, name)
     given = {key: getattr(config.assess, key) for key in ("points", "design")}
     files = {key: _resolved(path, folder, variables or {}, name) for key, path in given.items() if path is not None}
     beside = {
-        key: value.model_copy(update={"path": _resolved(value.path, folder, variables or {}, name)})
+        key: _resolved_reference(value, folder, variables or {}, name)
         for key in ("product", "second_reference")
         if (value := getattr(config.assess, key)) is not None
     }
     assess = config.assess.model_copy(update=files | beside)
     return config.model_copy(update={"scene": scene, "reference": reference, "assess": assess})
+
+
+def _resolved_reference(
+    given: ReferenceConfig, folder: Path, variables: Mapping[str, str], name: str
+) -> ReferenceConfig:
+    """Return a reference with its path and its merge, which a product or a table may bring."""
+    merge = given.merge
+    if isinstance(merge, str) and merge.lower().endswith(".csv"):
+        merge = _resolved(merge, folder, variables, name)
+    path = _resolved(given.path, folder, variables, name)
+    return given.model_copy(
+        update={"path": path, "merge": settled_merge(given.legend, given.product, given.year, merge)}
+    )
 
 
 def _resolved(path: str, folder: Path, variables: Mapping[str, str], name: str) -> str:

@@ -9,18 +9,10 @@ from typing import Any
 from citygrain.files import write_text
 from citygrain.imagery.image_set import ImageSet
 
-__all__ = ["digests", "write_config", "write_sources"]
-
-_MERGE = {
-    "Urban": ["Built-up"],
-    "Crop": ["Cropland"],
-    "Vegetation": ["Tree cover", "Shrubland", "Grassland", "Herbaceous wetland", "Mangroves", "Moss and lichen"],
-    "Water": ["Permanent water bodies"],
-}
-"""Bare ground and snow are left out: they are none of these."""
+__all__ = ["digests", "files_of", "write_config", "write_sources"]
 
 
-def write_config(path: Path, *, scenes: Sequence[str], dates: bool, reference: bool, title: str) -> None:
+def write_config(path: Path, *, scenes: Sequence[str], dates: bool, map_year: int | None, title: str) -> None:
     """Write a configuration that ``citygrain run`` takes as it is.
 
     Parameters
@@ -31,20 +23,20 @@ def write_config(path: Path, *, scenes: Sequence[str], dates: bool, reference: b
         Names of the images.
     dates : bool
         Whether they are several dates of the same ground, rather than one image.
-    reference : bool
-        Whether there is a ``worldcover.tif``.
+    map_year : int or None
+        Year of ``worldcover.tif``, if there is one.
     title : str
         A line about what was fetched.
     """
-    write_text(path, config_text(scenes=scenes, dates=dates, reference=reference, title=title))
+    write_text(path, config_text(scenes=scenes, dates=dates, map_year=map_year, title=title))
 
 
-def config_text(*, scenes: Sequence[str], dates: bool, reference: bool, title: str) -> str:
+def config_text(*, scenes: Sequence[str], dates: bool, map_year: int | None, title: str) -> str:
     """Return the text of the configuration.
 
     Examples
     --------
-    >>> print(config_text(scenes=["s2.tif"], dates=False, reference=False, title="Berlin")[:60].rstrip())
+    >>> print(config_text(scenes=["s2.tif"], dates=False, map_year=None, title="Berlin")[:60].rstrip())
     # Berlin
     # Written by citygrain fetch; change what you like.
     """
@@ -64,7 +56,7 @@ def config_text(*, scenes: Sequence[str], dates: bool, reference: bool, title: s
         image,
         "",
         "[reference]",
-        *(_worldcover_lines() if reference else _no_reference_lines()),
+        *(_worldcover_lines(map_year) if map_year else _no_reference_lines()),
         "",
         "[features]",
         'indices = ["NDVI", "MNDWI", "NDBI"]',
@@ -75,14 +67,12 @@ def config_text(*, scenes: Sequence[str], dates: bool, reference: bool, title: s
     return "\n".join(lines) + "\n"
 
 
-def _worldcover_lines() -> list[str]:
-    merge = [f"{name} = {json.dumps(members)}" for name, members in _MERGE.items()]
+def _worldcover_lines(year: int) -> list[str]:
     return [
         'path = "worldcover.tif"',
-        'legend = "worldcover"',
-        "",
-        "[reference.merge]                               # remove this table to keep the classes of WorldCover",
-        *merge,
+        'product = "worldcover"                          # with a merge to urban, crop, vegetation, water',
+        f"year = {year}",
+        '# merge = "none"                                # keeps the classes of WorldCover',
     ]
 
 
@@ -90,10 +80,27 @@ def _no_reference_lines() -> list[str]:
     return ['path = "reference.gpkg"                         # polygons or points of yours', 'legend = "urban"']
 
 
-def write_sources(path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str, Any]) -> None:
+def files_of(product: str, scenes: Sequence[str]) -> list[str]:
+    """Return the files that are made of a product; `scenes` are the composites without their suffix.
+
+    Examples
+    --------
+    >>> files_of("sentinel-2", ["s2_spring"]), files_of("sentinel-1", [])
+    (['s2_spring.tif', 'clear_spring.tif'], ['s1.tif'])
+    """
+    if product == "sentinel-2":
+        return [f"{name}.tif" for scene in scenes for name in (scene, scene.replace("s2", "clear", 1))]
+    return ["s1.tif" if product == "sentinel-1" else f"{product}.tif"]
+
+
+def write_sources(
+    path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str, Any], *, scenes: Sequence[str]
+) -> None:
     """Write whose data these are, under which terms, and how their numbers became reflectance."""
     sources = [
         {
+            "files": files_of(each.product, scenes),
+            "title": f"{each.product} {each.collection.level}, {each.catalogue.title}",
             "product": each.product,
             "level": each.collection.level,
             "catalogue": each.catalogue.title,
@@ -103,12 +110,17 @@ def write_sources(path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str,
             "licence": each.collection.licence.title if each.collection.licence else "not known: see the catalogue",
             "licence_url": each.collection.licence.url if each.collection.licence else None,
             "attribution": _attribution(each),
-            "doubt": each.collection.doubt or None,
+            **({"year": _year(each)} if each.product == "worldcover" else {}),
+            **({"doubt": each.collection.doubt} if each.collection.doubt else {}),
         }
         for each in sets
     ]
     text = json.dumps({"sources": sources, "radiometry": radiometry}, indent=1, ensure_ascii=False)
     write_text(path, text + "\n")
+
+
+def _year(images: ImageSet) -> int:
+    return max(observation.time.year for observation in images.observations)
 
 
 def _attribution(images: ImageSet) -> str | None:

@@ -144,9 +144,9 @@ def window_side(observations: int, bands: int, *, memory: int, workers: int) -> 
     Examples
     --------
     >>> window_side(30, 12, memory=2_000_000_000, workers=1), window_side(30, 12, memory=8_000_000_000, workers=4)
-    (256, 256)
+    (256, 512)
     >>> window_side(5, 12, memory=8_000_000_000, workers=2)
-    1280
+    1536
     """
     pixels = max(0, memory - _BASE) / workers / (observations * bands * 4 * _COPIES)
     side = int(pixels**0.5) // 256 * 256

@@ -20,7 +20,7 @@ from citygrain.imagery.reading import read_sample
 from citygrain.imagery.seasons import by_period
 from citygrain.imagery.windows import Recipe, map_window, optical_window, radar_window, reach_m
 from citygrain.tiles import Progress, Tile, processors, tile_grid
-from citygrain.workflows.fetch_files import write_config, write_sources
+from citygrain.workflows.fetch_files import files_of, write_config, write_sources
 from citygrain.workflows.fetch_request import FetchRequest
 from citygrain.workflows.fetch_windows import (
     Arrays,
@@ -65,9 +65,7 @@ class FetchWork:
     @property
     def images(self) -> list[str]:
         """Names of the files that hold pixels."""
-        made = [name for scene in self._scenes() for name in (f"{scene}.tif", f"{_count_of(scene)}.tif")]
-        others = {"sentinel-1": "s1.tif", "worldcover": "worldcover.tif"}
-        return made + [others[each.product] for each in self.sets if each.product in others]
+        return [name for each in self.sets for name in files_of(each.product, list(self._scenes()))]
 
     def make(self, tell: Observer, progress: Progress | None, *, memory: int, workers: int) -> float:
         """Make all files, and return the share of the pixels that were clear at least once.
@@ -129,6 +127,11 @@ class FetchWork:
         kept = self.scratch.note("radiometry", decide)
         return {name: Radiometry(**{**each, "evidence": tuple(each["evidence"])}) for name, each in kept.items()}
 
+    def map_year(self) -> int | None:
+        """Return the year of the map that serves as reference."""
+        maps = [each for each in self.sets if each.product == "worldcover"]
+        return max(observation.time.year for observation in maps[0].observations) if maps else None
+
     def _write_notes(self, radiometry: Mapping[str, Any]) -> None:
         products = [each.product for each in self.sets]
         scenes = [f"{scene}.tif" for scene in self._scenes()]
@@ -141,10 +144,10 @@ class FetchWork:
             self.out / "city.toml",
             scenes=scenes,
             dates=dates,
-            reference="worldcover" in products,
+            map_year=self.map_year(),
             title=f"{request.area.name}: {request.method} of {count} images, {request.first} to {request.last}",
         )
-        write_sources(self.out / "sources.json", self.sets, radiometry)
+        write_sources(self.out / "sources.json", self.sets, radiometry, scenes=list(self._scenes()))
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,9 @@ class _Job:
         def make(tile: Tile) -> Arrays:
             return {"worldcover": map_window(self.images.observations, grid[tile.slices])}
 
-        self._write("worldcover", make, [Layer("worldcover.tif", "uint8", ("worldcover",), nodata=0)], tiles)
+        tags = {"scheme": "worldcover", "year": str(self.work.map_year())}
+        layer = Layer("worldcover.tif", "uint8", ("worldcover",), nodata=0, tags=tags)
+        self._write("worldcover", make, [layer], tiles)
 
     def _tiles(self, observations: int, bands: int) -> list[Tile]:
         """Return the windows."""

@@ -17,7 +17,8 @@ from citygrain.legend import Legend, ready_legends
 from citygrain.samples.codes import CodeTable
 from citygrain.scene.codes import open_codes, read_class_names
 from citygrain.tiles import Tile, block_tiles
-from citygrain.workflows.parts import map_table, named_legend
+from citygrain.workflows.parts import map_table
+from citygrain.workflows.references import named_legend
 
 __all__ = ["MapClasses", "map_classes"]
 

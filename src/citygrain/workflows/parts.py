@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
-from citygrain.legend import Legend, ready_legends
+from citygrain.legend import Legend
 from citygrain.samples.balance import balance
 from citygrain.samples.codes import CodeTable, code_table
 from citygrain.samples.group_roles import assign_group_roles
@@ -21,9 +21,10 @@ from citygrain.samples.split import ROLES, assign_roles
 from citygrain.samples.vector import is_vector
 from citygrain.scene.codes import read_class_names, read_codes
 from citygrain.workflows.config import RunConfig
+from citygrain.workflows.references import reference_options
 from citygrain.workflows.units import Units, strip_tiles
 
-__all__ = ["choose_rows", "few_patches", "group_units", "map_table", "most_common", "named_legend", "recoded_map"]
+__all__ = ["choose_rows", "few_patches", "group_units", "map_table", "most_common", "recoded_map"]
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,9 @@ def group_units(samples: Samples, units: Units, config: RunConfig, segments: Pat
     if not is_vector(Path(c.path)):
         came = f"[samples] split = 'polygons' with {Path(c.path).name}, a raster"
         raise InputError(came, wanted="a reference of polygons", mend="set split = 'blocks'")
-    legend = named_legend(c.legend)
-    numbers = polygon_ids(c.path, units.geobox, field=c.field, layer=c.layer, legend=legend, ignore=c.ignore)
+    o = reference_options(c)
+    legend, ignore = o["legend"], o["ignore"]
+    numbers = polygon_ids(c.path, units.geobox, field=o["field"], layer=c.layer, legend=legend, ignore=ignore)
     strips = ((units.parts(tile), numbers.values[tile.slices]) for tile in strip_tiles(numbers.shape))
     return replace(samples, group=most_common(strips, len(units)))
 
@@ -126,24 +128,6 @@ def _worth_validating(role: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         log.info("%d samples are too few to validate on (%d or more): they are trained on", held, _LEAST_VALID)
         return np.where(role == ROLES.index("valid"), ROLES.index("train"), role).astype(np.uint8)
     return role
-
-
-def named_legend(name: str | None) -> Legend | None:
-    """Return the ready legend called `name`.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if name is None:
-        return None
-    known = ready_legends()
-    if name.lower() not in known:
-        raise InputError(
-            f"legend {name!r}", wanted=f"one of {', '.join(known)}", mend="or give classes = { code = name }"
-        )
-    return known[name.lower()]
 
 
 def map_table(classes: Mapping[str, str] | None, legend: Legend | None) -> CodeTable:

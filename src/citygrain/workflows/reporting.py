@@ -8,6 +8,7 @@ from citygrain.workflows.baselines import baseline_lines
 from citygrain.workflows.city_map import run_city_map
 from citygrain.workflows.finished_run import read_manifest
 from citygrain.workflows.manifest import Manifest
+from citygrain.workflows.references import product_lines
 
 __all__ = ["report_again", "summary_lines"]
 
@@ -47,6 +48,7 @@ def summary_lines(figures: Mapping[str, Any], manifest: Manifest) -> Iterator[st
     ground = f"unseen {figures['split_detail']['by']}"
     yield from _sampled(figures.get("validation_sample"))
     yield f"{ground}, {number} {unit}s: {_scores(figures[unit])}"
+    yield from product_lines(figures)
     yield from baseline_lines(figures)
     if unit == "superpixel":
         yield f"{ground}, pixel by pixel: {_scores(figures['pixel'])}"

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
@@ -18,7 +17,7 @@ from citygrain.scene.codes import open_codes, read_codes
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.dates import join_dates, read_dates
 from citygrain.workflows.memory import MemoryPlan
-from citygrain.workflows.parts import named_legend
+from citygrain.workflows.references import reference_options
 from citygrain.workflows.units import Units, choose_features, choose_units
 
 __all__ = ["RunData"]
@@ -98,7 +97,6 @@ class RunData:
     def reference(self) -> tuple[xr.DataArray, Legend]:
         """Codes on the grid of the units (of the scene, for superpixels), and their legend."""
         c = self.config.reference
-        options: dict[str, Any] = c.model_dump(exclude={"path", "legend"}) | {"legend": named_legend(c.legend)}
         geobox = self.features.odc.geobox if self.config.units.kind == "superpixels" else self.units.geobox
         with self.timed("reference"):
-            return read_reference(Path(c.path), geobox, **options)
+            return read_reference(Path(c.path), geobox, **reference_options(c))

@@ -23,8 +23,9 @@ from citygrain.accuracy.intervals import (
 from citygrain.legend import Legend
 from citygrain.samples.codes import value_key
 from citygrain.samples.points_table import read_points_table
-from citygrain.workflows.parts import map_table, named_legend
+from citygrain.workflows.parts import map_table
 from citygrain.workflows.patch_scores import lcz_figures
+from citygrain.workflows.references import named_legend
 
 __all__ = ["TableFields", "assess_table", "ground_blocks", "table_text"]
 

@@ -25,7 +25,8 @@ from citygrain.samples.reference import read_reference
 from citygrain.scene.codes import read_codes
 from citygrain.workflows.common_ground import Ground, Judged, common_legend, ground_of_files, ground_of_runs
 from citygrain.workflows.finished_run import FinishedRun, read_run
-from citygrain.workflows.parts import map_table, named_legend, recoded_map
+from citygrain.workflows.parts import map_table, recoded_map
+from citygrain.workflows.references import named_legend
 
 __all__ = ["compare_files", "compare_runs", "comparison_lines"]
 

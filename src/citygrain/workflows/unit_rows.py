@@ -32,7 +32,8 @@ from citygrain.workflows.city_map import run_city_map
 from citygrain.workflows.config import RunConfig, SamplesConfig
 from citygrain.workflows.finished_run import read_manifest
 from citygrain.workflows.manifest import hash_file
-from citygrain.workflows.parts import most_common, named_legend
+from citygrain.workflows.parts import most_common
+from citygrain.workflows.references import reference_options
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.units import NOUNS, number_units, strip_tiles
 from citygrain.zones import ZoneTable, zone_table
@@ -189,5 +190,6 @@ def _polygons(data: RunData) -> xr.DataArray | None:
     c = data.config.reference
     if not is_vector(Path(c.path)):
         return None
-    legend = named_legend(c.legend)
-    return polygon_ids(c.path, data.units.geobox, field=c.field, layer=c.layer, legend=legend, ignore=c.ignore)
+    o = reference_options(c)
+    legend, ignore = o["legend"], o["ignore"]
+    return polygon_ids(c.path, data.units.geobox, field=o["field"], layer=c.layer, legend=legend, ignore=ignore)

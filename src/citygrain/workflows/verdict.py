@@ -16,6 +16,7 @@ from citygrain.samples.split import ROLES
 from citygrain.workflows.baselines import baseline_caveats
 from citygrain.workflows.confidence import trust_caveats
 from citygrain.workflows.config import RunConfig
+from citygrain.workflows.references import product_caveat
 from citygrain.workflows.units import NOUNS
 
 __all__ = ["caveats", "verdict"]
@@ -174,6 +175,8 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
         _of_areas(figures),
     ]
     sentences[1:1] = baseline_caveats(figures)
+    if (product := product_caveat(figures)) is not None:
+        sentences[0] = product
     alone = _only_trained(figures, table)
     if alone:
         sentences.insert(1, f"Nothing is known about {alone}: all its polygons or blocks were needed for training.")
