@@ -11,26 +11,6 @@ from citygrain.cli.console import console
 from citygrain.cli.options import JsonOption, finite, pairs
 from citygrain.errors import ConfigError
 
-PointsOption = Annotated[
-    Path | None, typer.Option("--points", help="Of the map: points of `citygrain design` that somebody labelled.")
-]
-DesignFileOption = Annotated[
-    Path | None, typer.Option("--design", help="How they were drawn; the .design.json beside them by default.")
-]
-TableOption = Annotated[
-    Path | None, typer.Option("--points-table", help="Instead of a map: a table of points, CSV, also .gz.")
-]
-MapFieldOption = Annotated[str, typer.Option("--map-field", help="Of the table: column with the mapped class.")]
-ReferenceFieldOption = Annotated[
-    str, typer.Option("--reference-field", help="Of the table: column with the reference class.")
-]
-GroupFieldOption = Annotated[
-    str | None, typer.Option("--group-field", help="Of the table: column with the city or the like.")
-]
-BlockOption = Annotated[
-    float, typer.Option("--block", help="Of the table: side in metres of the ground drawn as one.", callback=finite)
-]
-
 
 def design(
     mapped: Annotated[Path, typer.Argument(help="Map: a raster of class codes.", metavar="MAP")],

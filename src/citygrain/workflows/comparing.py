@@ -1,55 +1,16 @@
-"""Compare any map with any reference pixel by pixel, and any model's answers with labelled patches."""
+"""Compare any model's answers with labelled patches, and write an assessment into a folder."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from citygrain.accuracy.assess import Assessment, assess
+from citygrain.accuracy.assess import Assessment
 from citygrain.files import write_text
 from citygrain.models.shelf import find_model
-from citygrain.samples.reference import read_reference
-from citygrain.scene.codes import read_codes
-from citygrain.workflows.parts import map_table, named_legend, recoded_map
 from citygrain.workflows.patch_training import assess_patches, source_of
 
-__all__ = ["assess_files", "assess_model", "write_assessment"]
-
-
-def assess_files(
-    mapped: Path,
-    reference: Path,
-    *,
-    classes: Mapping[str, str] | None = None,
-    legend: str | None = None,
-    field: str | None = None,
-) -> Assessment:
-    """Assess a map against a reference that is brought to its grid.
-
-    Parameters
-    ----------
-    mapped : Path
-        Raster of class codes: the reference's, or those that the map's own file names.
-    reference : Path
-        Raster, polygons or points.
-    classes : mapping of str to str, optional
-        Name by value in the reference; values with one name are one class.
-    legend : str, optional
-        Or the name of a ready legend.
-    field : str, optional
-        Attribute of polygons or points that holds the class.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be used, or a value of the map has no class.
-    """
-    codes = read_codes(mapped)
-    truth, known = read_reference(
-        reference, codes.odc.geobox, classes=classes, legend=named_legend(legend), field=field
-    )
-    table = map_table(classes, known)
-    return assess(truth.values, recoded_map(mapped, codes, table), known)
+__all__ = ["assess_model", "write_assessment"]
 
 
 def assess_model(
