@@ -28,6 +28,7 @@ def test_every_figure_of_a_map_has_an_interval(citygrain: Command, folder: Path)
     assert "overall accuracy 0.800 [" in said.stdout and "Land: user's accuracy 0.7" in said.stdout
     assert "[95 % interval], drawn from 16 blocks of 1,000 m" in said.stdout
     assert "labels the whole map" in said.stdout and "would flatter it" in said.stdout
+    assert "`" not in said.stdout
     figures = json.loads(citygrain(*job, "--block", 1000, "--json").stdout)
     assert set(figures["interval_95"]) == {"overall_accuracy", "kappa", "macro_f1", "weighted_f1"}
     assert figures == json.loads((folder / "judged/assessment.json").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from citygrain.cli.console import console, show_progress
+from citygrain.cli.console import say, show_progress
 from citygrain.cli.options import JsonOption, finite, pairs
 from citygrain.cli.shelf import model_cache
 from citygrain.cli.validating import assess_labelled, assess_point_table
@@ -167,7 +167,7 @@ def assess(
             typer.echo(json.dumps(figures, indent=1))
             return
         for line in (*result.to_csv().splitlines(), *_lines(figures, by_group=by_group)):
-            console.print(line, markup=False)
+            say(line)
 
 
 def _said(context: typer.Context, name: str) -> bool:
@@ -203,8 +203,8 @@ def _assess_gap(folder: Path, model: str | None, folds: int, repeats: int, as_js
         typer.echo(json.dumps(found, indent=1))
         return
     for line in gap_lines(found):
-        console.print(line, markup=False)
-    console.print(f"{folder / FILE}; `citygrain report {folder}` shows it", markup=False)
+        say(line)
+    say(f"{folder / FILE}; citygrain report {folder} shows it")
 
 
 def _lines(figures: Mapping[str, Any], *, by_group: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from citygrain.cli.console import console
+from citygrain.cli.console import console, say
 from citygrain.cli.options import JsonOption, finite, pairs
 from citygrain.errors import ConfigError
 
@@ -54,13 +54,12 @@ def design(
         typer.echo(json.dumps(record, indent=1))
         return
     for line in design_text(record):
-        console.print(line, markup=False)
+        say(line)
     if out is not None:
         console.print(f"{', '.join(record['files'])}: {record['drawn']} points", markup=False)
-        console.print(
-            "Write what is there, by name or code, into the field `reference`, without looking at the map: the field "
-            "`stratum` is its class, so hide it. Keep the .design.json beside the points.",
-            markup=False,
+        say(
+            "Write what is there, by name or code, into the field 'reference', without looking at the map: the field "
+            "'stratum' is its class, so hide it. Keep the .design.json beside the points."
         )
 
 
@@ -87,7 +86,7 @@ def assess_labelled(
         typer.echo(json.dumps(result, indent=1))
         return
     for line in _labelled_lines(result):
-        console.print(line, markup=False)
+        say(line)
 
 
 def assess_point_table(
@@ -113,7 +112,7 @@ def assess_point_table(
         typer.echo(json.dumps(figures, indent=1))
         return
     for line in table_text(figures):
-        console.print(line, markup=False)
+        say(line)
     console.print(f"95 % intervals; blocks = {figures['interval_of']}, drawn again", markup=False)
 
 
