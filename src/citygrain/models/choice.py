@@ -21,7 +21,7 @@ from citygrain.legend import Legend
 from citygrain.models.card import CARD, ModelCard, read_card
 from citygrain.models.classifier import Classifier, Embedder, labelled, same_features
 from citygrain.models.normalisation import Normalisation
-from citygrain.models.store import read_weights, write_model
+from citygrain.models.store import read_weights, remove_model, write_model
 from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 
@@ -161,12 +161,17 @@ class AutoClassifier:
     def save(self, folder: Path) -> None:
         """Write the chosen members into folders of their names, then ``members.json`` and ``card.json``.
 
+        Members that an earlier training left in the folder are taken away.
+
         Raises
         ------
         OutputError
             If they cannot be written.
         """
+        earlier = _members_in(folder)
         (folder / CARD).unlink(missing_ok=True)  # until all members are there, the folder holds no model
+        for name in earlier - set(self.chosen):
+            remove_model(folder / name)
         for name in self.chosen:
             self.members[name].save(folder / name)
         index = {name: _sha256(folder / name / CARD) for name in self.chosen}
@@ -287,6 +292,15 @@ def _mean(probabilities: Sequence[Floats]) -> Floats:
     for more in probabilities[1:]:
         total += more
     return np.asarray(total / np.float32(len(probabilities)), np.float32)
+
+
+def _members_in(folder: Path) -> set[str]:
+    """Return the names of the members that an index in the folder tells of, be it that of a whole model or not."""
+    try:
+        index = json.loads((folder / _INDEX).read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return {name for name in index if _plain(name)} if isinstance(index, dict) else set()
 
 
 def _sha256(path: Path) -> str:
