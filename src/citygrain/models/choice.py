@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.errors import InputError
-from citygrain.legend import Legend
 from citygrain.models.card import CARD, ModelCard, read_card
-from citygrain.models.classifier import Classifier, Embedder, labelled, same_features
+from citygrain.models.classifier import CardedModel, Classifier, Embedder, labelled, same_features
 from citygrain.models.normalisation import Normalisation
 from citygrain.models.store import read_weights, remove_model, write_model
 from citygrain.samples.samples import Samples
@@ -42,7 +41,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass
-class AutoClassifier:
+class AutoClassifier(CardedModel):
     """Models that are trained on the same rows; what predicts is one of them, or the mean of all.
 
     Attributes
@@ -62,28 +61,6 @@ class AutoClassifier:
     members: Mapping[str, Classifier] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
     _card: ModelCard | None = field(default=None, repr=False)
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model is and expects; ``recipe`` says what was chosen and why."""
-        if self._card is None:
-            raise InputError("a model that was not trained", mend="call fit or load first")
-        return self._card
-
-    @property
-    def legend_(self) -> Legend:
-        """The classes in column order."""
-        return self.card.legend
-
-    @property
-    def features_(self) -> tuple[str, ...]:
-        """Feature names in order."""
-        return self.card.features
-
-    @property
-    def history_(self) -> list[dict[str, float]]:
-        """Learning curves of the network among the members, one mapping per epoch."""
-        return [dict(epoch) for epoch in self.card.history]
 
     def fit(self, train: Samples, valid: Samples | None = None) -> Self:
         """Train every member, and choose on the validation rows.
