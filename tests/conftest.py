@@ -123,24 +123,6 @@ def quilt() -> tuple[xr.DataArray, xr.DataArray]:
     return features, raster_like(labels, grid)
 
 
-RUN = """
-[scene]
-path = "scene.tif"
-scale = 10000
-[reference]
-path = "reference.tif"
-classes = { 1 = "Urban", 2 = "Crop", 3 = "Vegetation", 4 = "Water" }
-[segments]
-n_segments = 900
-[samples]
-window = 9
-per_class = 60
-block = 500
-[model]
-name = "forest"
-"""
-
-
 @pytest.fixture(scope="session")
 def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of runs: `a`; `b`, whose map has other classes in places; `c`, with other superpixels.
@@ -167,17 +149,14 @@ def make_runs(city: SyntheticCity, folder: Path) -> None:
     from citygrain.maps.thematic_map import ThematicMap
     from citygrain.models.card import read_card
     from citygrain.scene.codes import read_codes
-    from citygrain.scene.write import write_cog
     from citygrain.workflows.city_map import run_city_map
     from citygrain.workflows.config import read_config
+    from helpers.city_runs import run_toml, write_city
 
     folder.mkdir()
-    grid = city.scene.odc.geobox
-    numbers = np.rint(city.scene.values * 10_000).astype(np.uint16)
-    write_cog(folder / "scene.tif", numbers, grid, band_names=[str(b) for b in city.scene.band.values])
-    write_cog(folder / "reference.tif", city.reference.values, grid, nodata=0)
+    write_city(folder, city)
     for name, n_segments in (("a", 900), ("c", 1100)):
-        (folder / f"{name}.toml").write_text(RUN.replace("900", str(n_segments)), encoding="utf-8")
+        (folder / f"{name}.toml").write_text(run_toml(per_class=60, n_segments=n_segments), encoding="utf-8")
         run_city_map(read_config(folder / f"{name}.toml", {}), folder / name)
     shutil.copytree(folder / "a", folder / "b")
     city_map = ThematicMap.read(folder / "a/map.tif", read_card(folder / "a/model").legend)

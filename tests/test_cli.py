@@ -13,25 +13,10 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
+from helpers.city_runs import CLASSES, run_toml, write_city
 from helpers.commands import Command
 
-CLASSES = 'classes = { 1 = "Urban", 2 = "Crop", 3 = "Vegetation", 4 = "Water" }'
-TOML = f"""
-[scene]
-path = "scene.tif"
-scale = 10000
-[reference]
-path = "reference.tif"
-{CLASSES}
-[segments]
-n_segments = 900
-[samples]
-window = 9
-per_class = 100
-block = 500
-[model]
-name = "forest"
-"""
+TOML = run_toml()
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +25,7 @@ def world(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path
     grid = city.scene.odc.geobox
     bands = [str(b) for b in city.scene.band.values]
     numbers = np.rint(city.scene.values * 10_000).astype(np.uint16)
-    write_cog(folder / "scene.tif", numbers, grid, band_names=bands)
-    write_cog(folder / "reference.tif", city.reference.values, grid, nodata=0)
+    write_city(folder, city)
     (folder / "run.toml").write_text(TOML, encoding="utf-8")
     write_cog(folder / "empty.tif", np.zeros_like(numbers), grid, nodata=0, band_names=bands)
     write_cog(folder / "small.tif", numbers[:, :6, :6], grid[:6, :6], band_names=bands)

@@ -99,6 +99,24 @@ def test_a_folder_whose_members_do_not_belong_to_it_is_refused(tmp_path: Path) -
             load_model(tmp_path / folder)
 
 
+def test_members_of_an_earlier_training_are_taken_away(tmp_path: Path) -> None:
+    model = AutoClassifier(small).fit(toy_rows(), toy_rows(30, seed=5))
+    model.chosen = ("forest", "wide_forest", "mlp")
+    model.save(tmp_path)
+    (tmp_path / "wide_forest/notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "other").mkdir()
+    for chosen in (("forest",), ("mlp", "forest")):
+        model.chosen = chosen
+        model.save(tmp_path)
+        there = {path.name for path in tmp_path.iterdir() if (path / "card.json").exists()}
+        assert there == set(chosen) == set(load_model(tmp_path).members)  # type: ignore[attr-defined]
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("wide_forest/*"))
+    assert left == ["wide_forest/notes.txt"] and (tmp_path / "other").is_dir()  # what is not ours stays
+    (tmp_path / "members.json").write_text('{"../other": "", "forest": ""}', encoding="utf-8")
+    model.save(tmp_path)
+    assert (tmp_path / "other").is_dir() and set(load_model(tmp_path).members) == {"mlp", "forest"}  # type: ignore[attr-defined]
+
+
 def test_an_index_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     AutoClassifier(small).fit(toy_rows()).save(tmp_path)
     index = tmp_path / "members.json"

@@ -14,7 +14,8 @@ def found(**changes):
 
 
 def words(figure) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
+    keys = [axes.get_legend().get_texts() if axes.get_legend() else [] for axes in figure.axes]
+    return [text.get_text() for axes, key in zip(figure.axes, keys, strict=True) for text in (*axes.texts, *key)]
 
 
 def test_range_and_block_are_marked_and_a_curve_without_end_is_said() -> None:
@@ -27,3 +28,15 @@ def test_kilometres_are_on_the_axis() -> None:
     figure = figure_variogram(found())
     assert figure.axes[0].get_xlim()[1] == pytest.approx(3.06)
     assert len(encode_figure(figure)) > 5_000
+
+
+@pytest.mark.parametrize("size", [200.0, 800.0, 890.0, 1000.0, 2900.0])
+def test_no_line_strikes_a_word_through(size: float) -> None:
+    """The key of the lines has a ground of its own, above the lines, and no other word lies in it."""
+    figure = figure_variogram(found(block={"size": size}))
+    figure.canvas.draw()
+    for axes in figure.axes:
+        key = axes.get_legend()
+        assert key.get_frame().get_alpha() == 1 and key.get_zorder() > max(line.get_zorder() for line in axes.lines)
+        box = key.get_window_extent()
+        assert not any(box.overlaps(text.get_window_extent()) for text in axes.texts)

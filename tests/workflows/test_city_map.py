@@ -17,6 +17,7 @@ from citygrain.workflows.board import FOLDER
 from citygrain.workflows.city_map import STEPS, run_city_map
 from citygrain.workflows.config import RunConfig, read_config
 from helpers.board_logs import read_log
+from helpers.city_runs import run_toml, write_city
 
 FILES = (
     "map.tif", "map.qml", "confidence.tif", "segments.tif", "samples.h5", "assessment.json", "confusion.csv",
@@ -24,37 +25,17 @@ FILES = (
 )  # fmt: skip
 TIMED = {"report.html", "manifest.json"}  # these tell how long the steps took
 
-TOML = """
-seed = 4
-[scene]
-path = "scene.tif"
-scale = 10000
-[reference]
-path = "reference.tif"
-classes = { 1 = "Urban", 2 = "Crop", 3 = "Vegetation", 4 = "Water" }
-[segments]
-n_segments = 900
-[samples]
-window = 9
-per_class = 150
-block = 500
-[model]
-name = "MODEL"
-epochs = 2
-"""
-
 
 @pytest.fixture(scope="module")
 def world(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with scene, reference and truth as files."""
     folder = tmp_path_factory.mktemp("world")
-    grid = city.scene.odc.geobox
-    numbers = np.rint(city.scene.values * 10_000).astype(np.uint16)
-    write_cog(folder / "scene.tif", numbers, grid, band_names=[str(b) for b in city.scene.band.values])
-    write_cog(folder / "reference.tif", city.reference.values, grid, nodata=0)
-    write_cog(folder / "truth.tif", city.truth.values, grid, nodata=0)
+    write_city(folder, city)
+    write_cog(folder / "truth.tif", city.truth.values, city.scene.odc.geobox, nodata=0)
     for name in ("forest", "cnn"):
-        (folder / f"{name}.toml").write_text(TOML.replace("MODEL", name), encoding="utf-8")
+        (folder / f"{name}.toml").write_text(
+            f"seed = 4\n{run_toml(per_class=150, model=name)}epochs = 2\n", encoding="utf-8"
+        )
     return folder
 
 

@@ -27,25 +27,12 @@ from citygrain.workflows.confidence import trust_caveats, trust_figures
 from citygrain.workflows.config import parse_config, read_config
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.trust import TestLog, known_ground, look_at_ground, set_rule, set_rules
+from helpers.city_runs import run_toml, write_city
 from helpers.commands import Command
 
-TOML = """
+TOML = f"""
 seed = 1
-[scene]
-path = "scene.tif"
-scale = 10000
-[reference]
-path = "reference.tif"
-classes = { 1 = "Urban", 2 = "Crop", 3 = "Vegetation", 4 = "Water" }
-[segments]
-n_segments = 4500
-[samples]
-window = 5
-per_class = 150
-block = 300
-valid_share = 0.4
-[model]
-name = "forest"
+{run_toml(per_class=150, n_segments=4500, window=5, block=300, valid_share=0.4)}
 [map]
 sets = true
 level = 0.95
@@ -59,10 +46,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with enough validation blocks, all but its report."""
     folder = tmp_path_factory.mktemp("trust")
     city = synthetic_city((300, 300), seed=5)
-    numbers = np.rint(city.scene.values * 10_000).astype(np.uint16)
-    grid = city.scene.odc.geobox
-    write_cog(folder / "scene.tif", numbers, grid, band_names=[str(b) for b in city.scene.band.values])
-    write_cog(folder / "reference.tif", city.reference.values, grid, nodata=0)
+    write_city(folder, city)
     (folder / "run.toml").write_text(TOML, encoding="utf-8")
     run_city_map(read_config(folder / "run.toml", {}), folder / "out", until="assess")
     return folder

@@ -9,6 +9,7 @@ import typer
 from rich.logging import RichHandler
 
 from citygrain.cli import (
+    assessing,
     board,
     fetching,
     finished,
@@ -25,6 +26,7 @@ from citygrain.cli import (
     validating,
 )
 from citygrain.cli.console import aside, say_error
+from citygrain.cli.sections import SectionedCommand
 from citygrain.errors import CitygrainError
 
 __all__ = ["app", "main"]
@@ -84,8 +86,10 @@ app.command("train", epilog="Example: citygrain train runs/a/samples.h5 --model 
 )
 app.command("map", epilog="Example: citygrain map other.tif --model runs/a/model --out runs/other")(mapping.map_command)
 app.command(
-    "assess", epilog='Example: citygrain assess map.tif --reference truth.tif --classes "1=Urban,4=Water" --json'
-)(learning.assess)
+    "assess",
+    cls=SectionedCommand,
+    epilog='Example: citygrain assess map.tif --reference truth.tif --classes "1=Urban,4=Water" --json',
+)(assessing.assess)
 app.command("design", epilog="Example: citygrain design map.tif --half-width 0.03 --out points.gpkg")(validating.design)
 app.command("run", epilog="Example: citygrain run examples/aberystwyth.toml --out runs/aberystwyth")(jobs.run)
 app.command("demo", epilog="Example: citygrain demo --out runs/demo")(jobs.demo)

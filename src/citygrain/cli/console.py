@@ -1,5 +1,6 @@
 """What commands say: bars on a terminal, nothing when piped, one line for a mistake."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,12 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-__all__ = ["aside", "console", "say_error", "show_progress", "show_steps"]
+__all__ = ["aside", "console", "say", "say_error", "show_progress", "show_steps"]
 
 console = Console(highlight=False, soft_wrap=True)
 """Results, on standard output."""
 aside = Console(stderr=True, highlight=False, soft_wrap=True)
 """Bars and choices, on standard error; one console for both, so that they do not write over each other."""
+
+_COMMAND = re.compile(r"`([^`\n]+)`")
 
 Tick = Callable[[int, int], None]
 
@@ -25,6 +28,11 @@ class _Rate(ProgressColumn):
         """Return the rate, or nothing before it is known."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.1f}/s" if speed else "")
+
+
+def say(sentence: str) -> None:
+    """Print a sentence as it is, without the backticks around its commands."""
+    console.print(_COMMAND.sub(r"\1", sentence), markup=False)
 
 
 def say_error(message: str) -> int:

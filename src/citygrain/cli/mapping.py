@@ -46,11 +46,9 @@ def map_command(
     ] = None,
     stride: Annotated[int | None, typer.Option(min=1, help="Side of a cell in pixels, instead of --grid.")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write those of every class.")] = False,
-    sets: Annotated[
-        bool, typer.Option("--sets", help="Write which classes each pixel may be: sets.tif, of superpixels.")
-    ] = False,
+    sets: Annotated[bool, typer.Option("--sets", help="Write which classes each place may be: sets.tif.")] = False,
     applicability: Annotated[
-        bool, typer.Option("--applicability", help="Write where the scene is unlike the training, of superpixels.")
+        bool, typer.Option("--applicability", help="Write where the scene is unlike the training.")
     ] = False,
     no_filter: Annotated[bool, typer.Option("--no-filter", help="Do not filter Local Climate Zones.")] = False,
     level: Annotated[
@@ -67,6 +65,7 @@ def map_command(
 
     The model tells what gets a class: superpixels, or cells and pixels of a grid (published networks: 100-m cells).
     """
+    from citygrain.models.card import CARD
     from citygrain.models.shelf import find_model
     from citygrain.workflows.apply import map_scene
     from citygrain.workflows.grid_map import map_grid, maps_cells
@@ -89,14 +88,14 @@ def map_command(
             raise ConfigError("--segments with a model of cells", wanted="a model of superpixels")
         if memory is not None:
             raise ConfigError("--memory with a model of cells, which holds the scene", wanted="a model of superpixels")
-        _refuse_for_cells({"--sets": sets, "--applicability": applicability})
         if grid is not None and stride is not None:
             raise ConfigError("both --grid and --stride", wanted="one of them")
         side = grid if stride is None else stride * abs(float(read[0].odc.geobox.resolution.x))
         with show_progress("cells") as progress:
             city = map_grid(
-                read, classifier, out, grid=side, lcz_filter=not no_filter, probabilities=probabilities, level=level,
-                progress=progress,
+                read, Path(model) if (Path(model) / CARD).is_file() else classifier, out, grid=side,
+                lcz_filter=not no_filter, probabilities=probabilities, sets=sets, applicability=applicability,
+                level=level, progress=progress,
             )  # fmt: skip
         areas = city.area_ha(filtered=True)
     else:
@@ -117,12 +116,6 @@ def map_command(
         return
     there = ", ".join(f"{name} {size:,.0f} ha" for name, size in areas.items() if size)
     console.print(f"{out / 'map.tif'}: {there}", markup=False)
-
-
-def _refuse_for_cells(asked: dict[str, bool]) -> None:
-    strange = [name for name, given in asked.items() if given]
-    if strange:
-        raise ConfigError(f"{', '.join(strange)} with a model of cells", wanted="a model of superpixels")
 
 
 def _outside(out: Path) -> dict[str, float]:

@@ -7,29 +7,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from citygrain.cli.console import console
+from citygrain.cli.console import console, say
 from citygrain.cli.options import JsonOption, finite, pairs
 from citygrain.errors import ConfigError
-
-PointsOption = Annotated[
-    Path | None, typer.Option("--points", help="Of the map: points of `citygrain design` that somebody labelled.")
-]
-DesignFileOption = Annotated[
-    Path | None, typer.Option("--design", help="How they were drawn; the .design.json beside them by default.")
-]
-TableOption = Annotated[
-    Path | None, typer.Option("--points-table", help="Instead of a map: a table of points, CSV, also .gz.")
-]
-MapFieldOption = Annotated[str, typer.Option("--map-field", help="Of the table: column with the mapped class.")]
-ReferenceFieldOption = Annotated[
-    str, typer.Option("--reference-field", help="Of the table: column with the reference class.")
-]
-GroupFieldOption = Annotated[
-    str | None, typer.Option("--group-field", help="Of the table: column with the city or the like.")
-]
-BlockOption = Annotated[
-    float, typer.Option("--block", help="Of the table: side in metres of the ground drawn as one.", callback=finite)
-]
 
 
 def design(
@@ -74,13 +54,12 @@ def design(
         typer.echo(json.dumps(record, indent=1))
         return
     for line in design_text(record):
-        console.print(line, markup=False)
+        say(line)
     if out is not None:
         console.print(f"{', '.join(record['files'])}: {record['drawn']} points", markup=False)
-        console.print(
-            "Write what is there, by name or code, into the field `reference`, without looking at the map: the field "
-            "`stratum` is its class, so hide it. Keep the .design.json beside the points.",
-            markup=False,
+        say(
+            "Write what is there, by name or code, into the field 'reference', without looking at the map: the field "
+            "'stratum' is its class, so hide it. Keep the .design.json beside the points."
         )
 
 
@@ -107,7 +86,7 @@ def assess_labelled(
         typer.echo(json.dumps(result, indent=1))
         return
     for line in _labelled_lines(result):
-        console.print(line, markup=False)
+        say(line)
 
 
 def assess_point_table(
@@ -133,7 +112,7 @@ def assess_point_table(
         typer.echo(json.dumps(figures, indent=1))
         return
     for line in table_text(figures):
-        console.print(line, markup=False)
+        say(line)
     console.print(f"95 % intervals; blocks = {figures['interval_of']}, drawn again", markup=False)
 
 

@@ -7,14 +7,16 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from citygrain.legend import Legend
 from citygrain.maps.predict import MapWindow
 from citygrain.maps.thematic_map import class_bands, confidence_bands, per_cent, write_styles
 from citygrain.scene.cog_writer import CogWriter
+from citygrain.tiles import Tile
 
-__all__ = ["SETS", "SET_SIZE", "MapWriter", "SetFiles"]
+__all__ = ["SETS", "SET_SIZE", "MapWriter", "SetFiles", "write_sets"]
 
 SET_SIZE, SETS = "set_size.tif", "sets.tif"
 """Files of how many classes each pixel may be, and of which."""
@@ -93,6 +95,31 @@ class MapWriter:
             self._sizes.write(window.tile, np.bitwise_count(window.marks).astype(np.uint8))
         if self._sets is not None and window.marks is not None:
             self._sets.write(window.tile, window.marks)
+
+
+def write_sets(path: Path, marks: npt.NDArray[np.uint32], geobox: GeoBox, legend: Legend, *, sets: SetFiles) -> None:
+    """Write the sets of a map that is in memory, as `MapWriter` does window by window.
+
+    Parameters
+    ----------
+    path : Path
+        The map; the files come beside it.
+    marks : ndarray of uint32, (height, width)
+        Bit i is the class in column i of the legend; 0 = no data.
+    geobox : GeoBox
+        Grid of the map.
+    legend : Legend
+        The classes.
+    sets : {"none", "size", "all"}
+        Which files are written.
+    """
+    whole = Tile(0, 0, *marks.shape)
+    if sets != "none":
+        with CogWriter(path.with_name(SET_SIZE), geobox, np.uint8, **_size_bands()) as target:
+            target.write(whole, np.bitwise_count(marks).astype(np.uint8))
+    if sets == "all":
+        with CogWriter(path.with_name(SETS), geobox, np.uint32, **_set_bands(legend)) as target:
+            target.write(whole, marks)
 
 
 def _size_bands() -> dict[str, Any]:

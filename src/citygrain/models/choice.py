@@ -17,11 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.errors import InputError
-from citygrain.legend import Legend
 from citygrain.models.card import CARD, ModelCard, read_card
-from citygrain.models.classifier import Classifier, Embedder, labelled, same_features
+from citygrain.models.classifier import CardedModel, Classifier, Embedder, labelled, same_features
 from citygrain.models.normalisation import Normalisation
-from citygrain.models.store import read_weights, write_model
+from citygrain.models.store import read_weights, remove_model, write_model
 from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 
@@ -42,7 +41,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass
-class AutoClassifier:
+class AutoClassifier(CardedModel):
     """Models that are trained on the same rows; what predicts is one of them, or the mean of all.
 
     Attributes
@@ -62,28 +61,6 @@ class AutoClassifier:
     members: Mapping[str, Classifier] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
     _card: ModelCard | None = field(default=None, repr=False)
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model is and expects; ``recipe`` says what was chosen and why."""
-        if self._card is None:
-            raise InputError("a model that was not trained", mend="call fit or load first")
-        return self._card
-
-    @property
-    def legend_(self) -> Legend:
-        """The classes in column order."""
-        return self.card.legend
-
-    @property
-    def features_(self) -> tuple[str, ...]:
-        """Feature names in order."""
-        return self.card.features
-
-    @property
-    def history_(self) -> list[dict[str, float]]:
-        """Learning curves of the network among the members, one mapping per epoch."""
-        return [dict(epoch) for epoch in self.card.history]
 
     def fit(self, train: Samples, valid: Samples | None = None) -> Self:
         """Train every member, and choose on the validation rows.
@@ -161,12 +138,17 @@ class AutoClassifier:
     def save(self, folder: Path) -> None:
         """Write the chosen members into folders of their names, then ``members.json`` and ``card.json``.
 
+        Members that an earlier training left in the folder are taken away.
+
         Raises
         ------
         OutputError
             If they cannot be written.
         """
+        earlier = _members_in(folder)
         (folder / CARD).unlink(missing_ok=True)  # until all members are there, the folder holds no model
+        for name in earlier - set(self.chosen):
+            remove_model(folder / name)
         for name in self.chosen:
             self.members[name].save(folder / name)
         index = {name: _sha256(folder / name / CARD) for name in self.chosen}
@@ -287,6 +269,15 @@ def _mean(probabilities: Sequence[Floats]) -> Floats:
     for more in probabilities[1:]:
         total += more
     return np.asarray(total / np.float32(len(probabilities)), np.float32)
+
+
+def _members_in(folder: Path) -> set[str]:
+    """Return the names of the members that an index in the folder tells of, be it that of a whole model or not."""
+    try:
+        index = json.loads((folder / _INDEX).read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return {name for name in index if _plain(name)} if isinstance(index, dict) else set()
 
 
 def _sha256(path: Path) -> str:

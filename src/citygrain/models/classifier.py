@@ -13,7 +13,7 @@ from citygrain.models.card import ModelCard
 from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 
-__all__ = ["Classifier", "Embedder", "batches", "labelled", "same_features", "spread_columns"]
+__all__ = ["CardedModel", "Classifier", "Embedder", "batches", "labelled", "same_features", "spread_columns"]
 
 
 @runtime_checkable
@@ -63,6 +63,34 @@ class Embedder(Protocol):
 
     def embed(self, x: Any) -> npt.NDArray[np.float32]:
         """Return what the model decides on, (n, d), for rows (n, ...), read in slices."""
+
+
+class CardedModel:
+    """What a classifier says of itself stands on its card: the one behaviour that models inherit."""
+
+    _card: ModelCard | None
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and expects."""
+        if self._card is None:
+            raise InputError("a model that was not trained", mend="call fit or load first")
+        return self._card
+
+    @property
+    def legend_(self) -> Legend:
+        """The classes in column order."""
+        return self.card.legend
+
+    @property
+    def features_(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return self.card.features
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """Learning curves, one mapping per epoch; of several networks one after another, none of a forest."""
+        return [dict(epoch) for epoch in self.card.history]
 
 
 def labelled(samples: Samples, *, what: str = "training") -> Samples:

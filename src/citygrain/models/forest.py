@@ -20,9 +20,8 @@ import numpy.typing as npt
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from citygrain.errors import InputError
-from citygrain.legend import Legend
 from citygrain.models.card import ModelCard, read_card
-from citygrain.models.classifier import batches, labelled, same_features, spread_columns
+from citygrain.models.classifier import CardedModel, batches, labelled, same_features, spread_columns
 from citygrain.models.normalisation import Normalisation, learn_normalisation
 from citygrain.models.statistics import patch_statistics
 from citygrain.models.store import read_weights, write_model
@@ -38,7 +37,7 @@ _TREES = {"course": 100, "default": 300}
 
 
 @dataclass
-class ForestClassifier:
+class ForestClassifier(CardedModel):
     """A forest on rows of statistics, or on patches.
 
     With the recipe ``"course"`` it is scikit-learn's random forest of 100 trees on the values as they are, patches
@@ -85,28 +84,6 @@ class ForestClassifier:
                 f"a forest with share = {self.share}, trees = {self.trees}", wanted="share from 0 to 1, trees from 0"
             )
         self.trees = self.trees or _TREES[self.recipe]
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model is and expects."""
-        if self._card is None:
-            raise InputError("a model that was not trained", mend="call fit or load first")
-        return self._card
-
-    @property
-    def legend_(self) -> Legend:
-        """The classes in column order."""
-        return self.card.legend
-
-    @property
-    def features_(self) -> tuple[str, ...]:
-        """Feature names in order."""
-        return self.card.features
-
-    @property
-    def history_(self) -> list[dict[str, float]]:
-        """Empty: a forest has no epochs."""
-        return []
 
     def fit(self, train: Samples, valid: Samples | None = None) -> Self:
         """Grow the trees; `valid` is checked but not used.

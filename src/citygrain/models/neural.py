@@ -23,11 +23,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from citygrain.errors import CitygrainError, InputError
-from citygrain.legend import Legend
 from citygrain.models.architectures import network_of
 from citygrain.models.augment import square_view
 from citygrain.models.card import ModelCard, read_card
-from citygrain.models.classifier import batches, labelled, same_features, spread_columns
+from citygrain.models.classifier import CardedModel, batches, labelled, same_features, spread_columns
 from citygrain.models.devices import ONE, Devices
 from citygrain.models.feed import Feed, prepare
 from citygrain.models.hooks import Hooks, Job
@@ -49,7 +48,7 @@ _LEARNERS = {"standard": learn_normalisation, "robust": learn_robust_normalisati
 
 
 @dataclass
-class NeuralClassifier:
+class NeuralClassifier(CardedModel):
     """A network trained by a recipe.
 
     Attributes
@@ -90,28 +89,6 @@ class NeuralClassifier:
     _card: ModelCard | None = field(default=None, repr=False)
     _module: nn.Module | None = field(default=None, repr=False)
     _ready: dict[bool, nn.Module] = field(default_factory=dict, repr=False)  # for prediction, by precision
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model is and expects."""
-        if self._card is None:
-            raise InputError("a model that was not trained", mend="call fit or load first")
-        return self._card
-
-    @property
-    def legend_(self) -> Legend:
-        """The classes in column order."""
-        return self.card.legend
-
-    @property
-    def features_(self) -> tuple[str, ...]:
-        """Feature names in order."""
-        return self.card.features
-
-    @property
-    def history_(self) -> list[dict[str, float]]:
-        """Learning curves, one mapping per epoch."""
-        return [dict(epoch) for epoch in self.card.history]
 
     @property
     def module_(self) -> nn.Module:

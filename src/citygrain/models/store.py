@@ -7,11 +7,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from citygrain.errors import InputError
+from citygrain.errors import InputError, OutputError
 from citygrain.files import make_folder, whole_file, write_text
 from citygrain.models.card import CARD, ModelCard
 
-__all__ = ["read_weights", "write_model"]
+__all__ = ["read_weights", "remove_model", "write_model"]
 
 
 def write_model(folder: Path, card: ModelCard, weights: bytes, *, name: str) -> None:
@@ -27,6 +27,26 @@ def write_model(folder: Path, card: ModelCard, weights: bytes, *, name: str) -> 
     with whole_file(folder / name) as partial:
         partial.write_bytes(weights)
     write_text(folder / CARD, replace(card, checksum=hashlib.sha256(weights).hexdigest()).to_json())
+
+
+def remove_model(folder: Path) -> None:
+    """Take away a model's card, the files that may stand beside it, and the folder, if nothing else is in it.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be removed.
+    """
+    if not (folder / CARD).is_file():
+        return  # no model of ours
+    try:
+        (folder / CARD).unlink()
+        for path in (*folder.glob("*.safetensors"), *folder.glob("*.skops")):
+            path.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be removed: {error.strerror}", mend="remove it by hand") from None
 
 
 def read_weights(folder: Path, card: ModelCard, *, name: str) -> bytes:

@@ -25,6 +25,7 @@ from citygrain.report.charts import (
 from citygrain.report.differences import figure_changes, figure_right_where
 from citygrain.report.display import false_color_bands, natural_bands, rgb_image
 from citygrain.report.indices import figure_index_maps
+from citygrain.report.labels import figure_pixel_account
 from citygrain.report.maps import (
     draw_composite,
     figure_composite,
@@ -40,6 +41,7 @@ from citygrain.report.reliability import figure_calibration, figure_reliability
 from citygrain.report.sets import figure_set_sizes
 from citygrain.report.style import encode_figure, new_figure, save_figure, styled
 from citygrain.report.superpixels import figure_segments, figure_sweep
+from citygrain.report.variogram import figure_variogram
 
 __all__ = [
     "Figure",
@@ -65,6 +67,7 @@ __all__ = [
     "figure_matrices",
     "figure_patch_sheet",
     "figure_patches",
+    "figure_pixel_account",
     "figure_radar_sheet",
     "figure_reliability",
     "figure_right_where",
@@ -74,6 +77,7 @@ __all__ = [
     "figure_set_sizes",
     "figure_sweep",
     "figure_times",
+    "figure_variogram",
     "rgb_image",
     "save_figure",
 ]

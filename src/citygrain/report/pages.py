@@ -1,16 +1,20 @@
 """What the HTML reports share: templates that escape whatever is put in, figures within the page, numbers as words."""
 
 import base64
+import re
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from citygrain.report.style import encode_figure
 
-__all__ = ["page_template", "picture_address", "thousands"]
+__all__ = ["commands_marked", "page_template", "picture_address", "thousands"]
+
+_COMMAND = re.compile(r"`([^`\n]+)`")
 
 
 def page_template(name: str, *, missing: str = "undefined") -> Template:
@@ -30,9 +34,21 @@ def page_template(name: str, *, missing: str = "undefined") -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["commands"] = commands_marked
     shown = {"percent": _percent, "decimal": _decimal, "thousands": thousands, "points": _points}
     environment.filters.update({word: partial(_or_missing, missing, function) for word, function in shown.items()})
     return environment.get_template(name)
+
+
+def commands_marked(text: str) -> Markup:
+    """Return a sentence as HTML: what stands between backticks is code, all else is escaped.
+
+    Examples
+    --------
+    >>> str(commands_marked("`citygrain design` draws <points>"))
+    '<code>citygrain design</code> draws &lt;points&gt;'
+    """
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def picture_address(figure: Figure, *, photograph: bool = False, dpi: float = 144) -> str:

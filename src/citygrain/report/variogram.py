@@ -30,7 +30,9 @@ def figure_variogram(found: Mapping[str, Any]) -> Figure:
         _draw(axes, found[key], color)
         axes.set_title(_TITLES[key])
         axes.set_ylabel(_SIDES[key])
-        _mark_block(axes, found.get("block"))
+        if found.get("block") is not None:
+            _mark(axes, float(found["block"]["size"]), "block", WRONG, "-")
+        _tell_marks(axes)
     figure.supxlabel("distance between two units, km", fontsize=9)
     return figure
 
@@ -45,30 +47,20 @@ def _draw(axes: Axes, part: Mapping[str, Any], color: str) -> None:
     axes.set_ylim(0, 1.18 * float(max(seen.semivariance.max(), model(distance).max())))
     axes.grid(axis="y")
     if part["range_m"] and part["levels_off"]:
-        _mark(axes, part["range_m"], f"range {_distance(part['range_m'])}", MUTED, ":")
+        _mark(axes, part["range_m"], "range", MUTED, ":")
     elif part["range_m"]:
         axes.text(0.98, 0.97, "does not level off", transform=axes.transAxes, ha="right", va="top", color=MUTED, size=8)
 
 
-def _mark_block(axes: Axes, block: Mapping[str, Any] | None) -> None:
-    if block is not None:
-        _mark(axes, float(block["size"]), f"block {_distance(block['size'])}", WRONG, "-", low=True)
+def _mark(axes: Axes, metres: float, what: str, color: str, line: str) -> None:
+    axes.axvline(metres / 1000, color=color, lw=1.2, linestyle=line, zorder=1, label=f"{what} {_distance(metres)}")
 
 
-def _mark(axes: Axes, metres: float, words: str, color: str, line: str, *, low: bool = False) -> None:
-    axes.axvline(metres / 1000, color=color, linewidth=1.2, linestyle=line, zorder=1)
-    right = metres / 1000 > 0.6 * axes.get_xlim()[1]
-    axes.annotate(
-        words,
-        (metres / 1000, 0.05 if low else 0.97),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4 if right else 4, 0),
-        textcoords="offset points",
-        ha="right" if right else "left",
-        va="bottom" if low else "top",
-        color=color,
-        size=8,
-    )
+def _tell_marks(axes: Axes) -> None:
+    """Name the lines below the curve, at the right: words beside lines that lie near each other are struck through."""
+    if axes.get_legend_handles_labels()[1]:
+        key = axes.legend(loc="lower right", frameon=True, facecolor="white", edgecolor="none", framealpha=1.0)
+        key.set_zorder(5)
 
 
 def _distance(metres: float) -> str:

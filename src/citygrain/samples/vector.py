@@ -4,6 +4,8 @@ KML goes through our own reader (`citygrain.samples.kml`), all else through GDAL
 """
 
 import logging
+import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ __all__ = ["areal_part", "existing_file", "fields_of", "is_vector", "read_placem
 
 logger = logging.getLogger(__name__)
 
+_PATH = re.compile(r"^'[^']*[/\\\\][^']*'")
 _SUFFIXES = {".gpkg", ".geojson", ".json", ".shp", ".fgb", ".kml", ".kmz", ".gml", ".zip"}
 
 
@@ -48,7 +51,9 @@ def is_vector(path: Path) -> bool:
     if is_kml(path):
         return True
     try:
-        return len(pyogrio.list_layers(path)) > 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # reading it says what is missing
+            return len(pyogrio.list_layers(path)) > 0
     except DataSourceError:
         return True  # reading it says why it cannot be
 
@@ -153,12 +158,28 @@ def _frames(path: Path, field: str | None, layer: str | None) -> Iterator[gpd.Ge
 @contextmanager
 def _spoken_errors(path: Path) -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a CRS that cannot be read: our line says so
+            yield
     except (DataSourceError, DataLayerError, FieldError, GeometryError, GEOSException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path.name} cannot be read as shapes ({reason})", wanted="a GeoPackage or GeoJSON"
+            f"{path.name} cannot be read as shapes ({_reason(error)})", wanted="a GeoPackage or GeoJSON"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what GDAL has against a file in a few words, without its SQL, its advice, and the path.
+
+    Examples
+    --------
+    >>> _reason(ValueError("sqlite3_prepare_v2(SELECT 1) failed: disk image is malformed; disk image is malformed"))
+    'disk image is malformed'
+    >>> _reason(ValueError("'/a/b.gpkg' not recognized as being in a supported file format.; It might help to ..."))
+    'not recognized as being in a supported file format'
+    """
+    said = (str(error).splitlines() or [""])[0].rpartition("failed: ")[2]
+    said = _PATH.sub("", said.partition(";")[0].partition(" - ")[0]).strip(" .")
+    return textwrap.shorten(said, 90, placeholder=" ...") or type(error).__name__
 
 
 def _frame(path: Path, layer: str, field: str | None, *, by_layer: bool) -> gpd.GeoDataFrame:

@@ -1,7 +1,5 @@
 """Map another scene with a model that is already trained: the card says how the scene is to be prepared."""
 
-import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,8 @@ import xarray as xr
 
 from citygrain.errors import InputError, ModelMismatchError
 from citygrain.features.stack import compute_features
-from citygrain.files import make_folder, write_text
+from citygrain.files import make_folder
 from citygrain.lazy import is_lazy
-from citygrain.maps.applicability import Applicability
 from citygrain.maps.thematic_map import hectares
 from citygrain.models.catalogue import load_model
 from citygrain.models.classifier import Classifier
@@ -21,15 +18,13 @@ from citygrain.scene.codes import open_codes, read_codes
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.tiles import Progress
+from citygrain.workflows.ground import clear_trust, refuse_what_is_not_kept, tell_of_ground
 from citygrain.workflows.rasters import copy_segments, count_codes, write_applicability, write_map, write_segments
 from citygrain.workflows.trust import known_ground, look_at_ground, set_rule
 from citygrain.workflows.units import choose_features, strip_tiles
 
 __all__ = ["map_scene"]
 
-log = logging.getLogger(__name__)
-
-_WARN = 0.05
 _SUPERPIXELS = ("patches", "statistics")
 
 
@@ -47,7 +42,7 @@ def map_scene(
     """Map a scene with a trained model and write the map into a folder, window by window.
 
     Where the model's folder tells what its training rows were like, the share of the map that is unlike them is
-    logged, as a warning from `_WARN` on, and written into ``applicability.json``.
+    logged, as a warning from 5 % on, and written into ``applicability.json``.
 
     Parameters
     ----------
@@ -84,7 +79,7 @@ def map_scene(
     classifier = load_model(model) if isinstance(model, Path) else model
     known = known_ground(model) if isinstance(model, Path) else None
     rule = set_rule(classifier.card)
-    _refuse_what_is_not_kept(classifier, rule if sets else True, known if applicability else True)
+    refuse_what_is_not_kept(classifier.card, rule, known, sets=sets, applicability=applicability)
     make_folder(folder)  # nothing is left where something above was refused
     how = classifier.card.preparation
     if how.get("tessellation") not in _SUPERPIXELS:
@@ -102,37 +97,15 @@ def map_scene(
         copy_segments(open_codes(segments), own)
     tessellation = _tessellation((open_codes if is_lazy(scene) else read_codes)(own), how)
     chosen = choose_features(features, how["features"], how["sensor"])
+    clear_trust(folder)
     marker = rule.masks if rule else None
     write_map(folder / "map.tif", chosen, tessellation, classifier, marker=marker, sets=sets, progress=progress)
     if known is not None:
-        _tell_of_ground(folder, look_at_ground(chosen, tessellation, classifier, known), known)
+        looked = look_at_ground(chosen, tessellation, classifier, known)
+        tell_of_ground(folder, looked["dissimilarity"], looked["ground_places"], known)
     if known is not None and applicability:
         write_applicability(folder, chosen, tessellation, classifier, known, progress=progress)
     return hectares(count_codes(folder / "map.tif"), tessellation.geobox, classifier.card.legend)
-
-
-def _refuse_what_is_not_kept(model: Classifier, rule: object, known: object) -> None:
-    for what, there in (("sets", rule), ("applicability", known)):
-        if there is None:
-            reason = model.card.trust.get(what, {}).get("reason", "it was trained by an older version, or not by a run")
-            raise InputError(
-                f"{what} of a model that kept nothing for it ({reason})", mend="train it again by `citygrain run`"
-            )
-
-
-def _tell_of_ground(folder: Path, ground: Mapping[str, Any], known: Applicability) -> None:
-    """Log and write the share of the map that is unlike the training rows."""
-    total = int(ground["ground_places"].sum())
-    outside = int(ground["ground_places"][ground["dissimilarity"] > known.threshold].sum())
-    share = outside / total if total else 0.0
-    record = {"share_outside": share, "places": total, "threshold": known.threshold, "training_rows": len(known.rows)}
-    write_text(folder / "applicability.json", json.dumps(record, indent=1) + "\n")
-    say = log.warning if share >= _WARN else log.info
-    say(
-        "about %.0f %% of the map is outside the model's area of applicability (%d of %d places drawn at random are "
-        "less like its training samples than these are like each other): there its measured accuracy says nothing",
-        100 * share, outside, total,
-    )  # fmt: skip
 
 
 def _same_pixels(scene: xr.DataArray, how: Mapping[str, Any]) -> None:

@@ -1,70 +1,16 @@
-"""Compare any map with any reference pixel by pixel, and any model's answers with labelled patches."""
+"""Compare any model's answers with labelled patches, and write an assessment into a folder."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from citygrain.accuracy.assess import Assessment, assess
-from citygrain.errors import InputError
+from citygrain.accuracy.assess import Assessment
 from citygrain.files import write_text
 from citygrain.models.shelf import find_model
-from citygrain.samples.reference import read_reference
-from citygrain.scene.codes import read_codes
-from citygrain.workflows.config import ReferenceConfig
-from citygrain.workflows.parts import map_table, recoded_map
 from citygrain.workflows.patch_training import assess_patches, source_of
-from citygrain.workflows.references import named_legend, reference_options, settled_merge
 
-__all__ = ["assess_files", "assess_model", "write_assessment"]
-
-
-def assess_files(
-    mapped: Path,
-    reference: Path,
-    *,
-    classes: Mapping[str, str] | None = None,
-    legend: str | None = None,
-    field: str | None = None,
-    product: str | None = None,
-    merge: str | None = None,
-) -> Assessment:
-    """Assess a map against a reference that is brought to its grid.
-
-    Parameters
-    ----------
-    mapped : Path
-        Raster of class codes: the reference's, or those that the map's own file names.
-    reference : Path
-        Raster, polygons or points.
-    classes : mapping of str to str, optional
-        Name by value in the reference; values with one name are one class.
-    legend : str, optional
-        Or the name of a ready legend.
-    field : str, optional
-        Attribute of polygons or points that holds the class.
-    product : str, optional
-        Or the map product that the reference is; it brings its legend and a merge.
-    merge : str, optional
-        How the classes of product or legend are merged: ``"urban"``, ``"finer"``, ``"none"``, or a table (.csv).
-
-    Raises
-    ------
-    InputError
-        If a file cannot be used, or a value of the map has no class.
-    """
-    codes = read_codes(mapped)
-    options: dict[str, Any] = {"classes": classes, "legend": named_legend(legend), "field": field}
-    if product is not None or merge is not None:
-        if classes is not None or (legend is None) == (product is None):
-            came = "a product or a merge beside classes" if classes is not None else "a merge of nothing"
-            raise InputError(came, wanted="either a product or a legend" if classes is None else "one of both")
-        groups = settled_merge(legend, product, None, merge)
-        given = ReferenceConfig(path=str(reference), legend=legend, product=product, merge=groups, field=field)
-        options = reference_options(given)
-    truth, known = read_reference(reference, codes.odc.geobox, **options)
-    table = map_table(classes, known)
-    return assess(truth.values, recoded_map(mapped, codes, table), known)
+__all__ = ["assess_model", "write_assessment"]
 
 
 def assess_model(

@@ -1,8 +1,9 @@
 """The files of a map of cells: the map with its styles, pictures for eyes and Google Earth, and what it is made of."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,7 @@ def write_record(
     *,
     stride: int,
     level: str | None,
+    trust: Mapping[str, Any],
 ) -> None:
     """Write what a map is made of as JSON; the same inputs give the same bytes.
 
@@ -86,6 +88,8 @@ def write_record(
         Side of a cell in pixels.
     level : str or None
         What the user said of the reflectance.
+    trust : mapping
+        How sets of classes were made, and the share of the map that is unlike the training, where they are known.
     """
     geobox = city.geobox
     areas = {"lcz" if city.filtered is not None else "class": city.area_ha()}
@@ -117,6 +121,7 @@ def write_record(
         },
         "cells": {"with a class": int((city.codes.values > 0).sum()), "without": int((city.codes.values == 0).sum())},
         "areas_ha": areas,
+        **trust,
         "versions": versions(),
     }
     write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

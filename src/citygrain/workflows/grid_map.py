@@ -8,29 +8,33 @@ Berlin's cells the same label, and it is quicker only where the cells divide its
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError, ModelMismatchError
 from citygrain.files import make_folder
-from citygrain.grid_patches import GridPatches, GridRows
+from citygrain.grid_patches import GridPatches
 from citygrain.legend import LCZ
 from citygrain.maps import smooth
-from citygrain.maps.thematic_map import NO_SHARE, ThematicMap, share_numbers
-from citygrain.models.card import ModelCard
+from citygrain.maps.applicability import Applicability
+from citygrain.maps.map_writer import write_sets
+from citygrain.maps.thematic_map import ThematicMap
+from citygrain.models.card import CARD, ModelCard
 from citygrain.models.classifier import Classifier
 from citygrain.models.shelf import find_model
-from citygrain.rows import LazyRows, PixelRows
+from citygrain.pixel_context import PixelContext
 from citygrain.sensors import light_seen_at
 from citygrain.tessellation import Pixels, raster_like
-from citygrain.tiles import Progress, tile_grid
+from citygrain.tiles import Progress
 from citygrain.workflows.grid_files import write_files, write_record
-from citygrain.workflows.model_input import model_features
+from citygrain.workflows.grid_judging import GridCells, GridJob, JudgedGrid, dissimilarity_of, judge_grid, strips_of
+from citygrain.workflows.ground import clear_trust, refuse_what_is_not_kept, tell_of_ground
+from citygrain.workflows.model_input import context_of, model_features
+from citygrain.workflows.rasters import write_dissimilarity
+from citygrain.workflows.trust import known_ground, set_rule
 
 __all__ = ["Level", "map_grid", "maps_cells"]
 
@@ -40,16 +44,6 @@ Level = Literal["toa", "boa"]
 """Reflectance at the top of the atmosphere (Level-1C) or at the surface (Level-2A)."""
 
 _CELL_M = 100.0
-_BATCH = 4096  # cells between two reports of progress; the model reads their patches in smaller slices
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What the model says of each cell of the grid, (..., y, x)."""
-
-    codes: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.float32]
-    shares: npt.NDArray[np.uint16] | None  # (k, y, x)
 
 
 def maps_cells(card: ModelCard) -> bool:
@@ -66,6 +60,8 @@ def map_grid(
     grid: float | None = None,
     lcz_filter: bool = True,
     probabilities: bool = False,
+    sets: bool = False,
+    applicability: bool = False,
     kmz: bool = True,
     level: Level | None = None,
     progress: Progress | None = None,
@@ -87,13 +83,21 @@ def map_grid(
         A model of patches or pixels, its folder, or the name of a published one.
     folder : Path
         Gets ``map.tif`` (Local Climate Zones: bands ``lcz`` and ``lczFilter``), ``map.qml``, ``map.clr``, ``map.kmz``,
-        ``map.png``, ``confidence.tif``, ``map.json`` (what the map is made of) and perhaps ``probabilities.tif``.
+        ``map.png``, ``confidence.tif``, ``map.json`` (what the map is made of) and perhaps ``probabilities.tif``;
+        ``set_size.tif`` if the model was calibrated, ``applicability.json`` if its folder tells what its training
+        rows were like.
     grid : float, optional
         Side of a cell in metres, a whole number of pixels. The model's own if not given, else 100.
     lcz_filter : bool
         Filter a map of Local Climate Zones (see `citygrain.maps.smooth.lcz_filter`).
     probabilities : bool
         Write the probability of every class.
+    sets : bool
+        Write ``sets.tif``: which classes each cell may be, as a bit mask. Of several dates they are the sets of the
+        averaged probabilities.
+    applicability : bool
+        Write ``dissimilarity.tif`` and ``applicable.tif``, see `citygrain.workflows.rasters.write_applicability`. Of
+        several dates the one that is least like the training counts.
     kmz : bool
         Write the map for Google Earth.
     level : {"toa", "boa"}, optional
@@ -104,27 +108,38 @@ def map_grid(
     Raises
     ------
     InputError
-        If the dates differ in grid, the pixels are not metres, or the cells are no whole number of pixels.
+        If the dates differ in grid, the pixels are not metres, or the cells are no whole number of pixels; if sets or
+        applicability are asked of a model that did not keep what they need, or was not given by its folder.
     ModelMismatchError
         If bands, units or pixel size are not those that the model was trained on.
     OutputError
         If a file cannot be written.
     """
-    make_folder(folder)
-    classifier = find_model(model) if isinstance(model, (str, Path)) else model
+    classifier, known = _found(model)
     card = classifier.card
     if not maps_cells(card):
         what = card.preparation.get("tessellation", "rows")
         raise ModelMismatchError(f"a model of {what}", wanted="a model of patches or pixels")
+    rule = set_rule(card)
+    refuse_what_is_not_kept(card, rule, known, sets=sets, applicability=applicability)
     dates = model_features(scenes, card)
     level = _level(scenes, level)
     _warn_of_level(card, level)
     stride = _stride(dates[0], card, grid)
     cells = [_units(date, card, stride) for date in dates]
-    judged = _judge(dates, cells, classifier, shares=probabilities, progress=progress)
+    job = GridJob(dates, cells, classifier)
+    make_folder(folder)  # nothing is left where something above was refused
+    judged = judge_grid(job, shares=probabilities, marker=rule.masks if rule else None, progress=progress)
     city = _assembled(judged, cells[0], card, filtered=lcz_filter)
     write_files(city, judged.shares, folder, kmz=kmz)
-    write_record(folder / "map.json", city, card, scenes, stride=stride, level=level)
+    clear_trust(folder)
+    trust: dict[str, Any] = {}
+    if rule is not None and judged.marks is not None:
+        write_sets(folder / "map.tif", judged.marks, city.geobox, card.legend, sets="all" if sets else "size")
+        trust["sets"] = rule.to_dict()
+    if known is not None:
+        trust["share_outside"] = _write_ground(folder, job, known, everywhere=applicability)
+    write_record(folder / "map.json", city, card, scenes, stride=stride, level=level, trust=trust)
     return city
 
 
@@ -140,6 +155,24 @@ def _level(scenes: Sequence[xr.DataArray], given: Level | None) -> Level | None:
         came = f"--level {given} for a scene of {scenes[0].attrs['level']}"
         raise InputError(came, wanted=f"--level {level}, or none", mend="leave it out: the scene says it itself")
     return level
+
+
+def _found(model: Classifier | Path | str) -> tuple[Classifier, Applicability | None]:
+    """Return a model and, where its folder is given, what its training rows were like."""
+    if not isinstance(model, (str, Path)):
+        return model, None
+    folder = Path(model)
+    return find_model(model), known_ground(folder) if (folder / CARD).is_file() else None
+
+
+def _write_ground(folder: Path, job: GridJob, known: Applicability, *, everywhere: bool) -> float:
+    """Say and write how much of the map is unlike the training rows, and with `everywhere` where; return the share."""
+    index = dissimilarity_of(job, known, everywhere=everywhere)
+    if everywhere:
+        strips = ((strip, index[strip.slices]) for strip in strips_of(job.shape))
+        write_dissimilarity(folder, strips, job.cells[0].geobox, known.threshold)
+    looked = index[np.isfinite(index)]
+    return tell_of_ground(folder, looked, np.ones(looked.size, np.int64), known)
 
 
 def _warn_of_level(card: ModelCard, level: Level | None) -> None:
@@ -170,62 +203,16 @@ def _stride(scene: xr.DataArray, card: ModelCard, grid: float | None) -> int:
     return stride
 
 
-def _units(date: xr.DataArray, card: ModelCard, stride: int) -> GridPatches | Pixels:
+def _units(date: xr.DataArray, card: ModelCard, stride: int) -> GridCells:
     if len(card.input_shape) == 3:
         return GridPatches.of(date, size=card.input_shape[1], stride=stride)
     if stride != 1:
         raise InputError(f"cells of {stride} pixels for a model of pixels", wanted="no --grid and no --stride")
-    return Pixels.of(date)
+    window = context_of(card)
+    return Pixels.of(date) if window == 1 else PixelContext.of(date, window=window)
 
 
-def _judge(
-    dates: Sequence[xr.DataArray],
-    cells: Sequence[GridPatches | Pixels],
-    model: Classifier,
-    *,
-    shares: bool,
-    progress: Progress | None,
-) -> _Judged:
-    """Average each cell's probabilities over the dates on which it has data, strip by strip of the grid."""
-    legend, (height, width) = model.card.legend, cells[0].geobox.shape
-    for date in dates:
-        names, units = [str(name) for name in date.band.values], str(date.attrs.get("units", ""))
-        model.card.check(names, units, level=str(date.attrs.get("level", "")))
-    rows = [each.gather(date) for each, date in zip(cells, dates, strict=True)]
-    judged = _Judged(
-        np.zeros((height, width), np.uint8),
-        np.full((height, width), np.nan, np.float32),
-        np.full((len(legend), height, width), NO_SHARE, np.uint16) if shares else None,
-    )
-    for strip in tile_grid((height, width), (max(1, _BATCH // width), width)):
-        probabilities = _average(rows, [each.parts(strip) for each in cells], model)  # (strip, width, k)
-        there = np.isfinite(probabilities[..., 0])
-        judged.codes[strip.slices] = legend.codes(np.where(there, probabilities.argmax(-1), -1))
-        judged.confidence[strip.slices] = probabilities.max(-1)
-        if judged.shares is not None:
-            judged.shares[:, *strip.slices] = share_numbers(probabilities).transpose(2, 0, 1)
-        if progress:
-            progress((strip.row + strip.height) * width, height * width)
-    return judged
-
-
-def _average(
-    rows: Sequence[GridRows | PixelRows], parts: Sequence[npt.NDArray[np.int64]], model: Classifier
-) -> npt.NDArray[np.float32]:
-    """Return the mean probabilities of cells over the dates that have them, (y, x, k); NaN where none has."""
-    total = np.zeros((*parts[0].shape, len(model.card.legend)), np.float32)
-    dates = np.zeros(parts[0].shape, np.float32)
-    for each, part in zip(rows, parts, strict=True):
-        there = part >= 0
-        if there.any():
-            # Patches stay uncut until the model reads them, slice by slice; pixels are small.
-            chosen = each.subset(part[there]) if isinstance(each, LazyRows) else each[part[there]]
-            total[there] += model.predict_proba(chosen)
-            dates += there
-    return np.where(dates[..., None] > 0, total / np.maximum(dates, 1)[..., None], np.float32(np.nan))
-
-
-def _assembled(judged: _Judged, cells: GridPatches | Pixels, card: ModelCard, *, filtered: bool) -> ThematicMap:
+def _assembled(judged: JudgedGrid, cells: GridCells, card: ModelCard, *, filtered: bool) -> ThematicMap:
     codes, geobox = raster_like(judged.codes, cells.geobox), cells.geobox
     smoothed = None
     if filtered and card.legend == LCZ:

@@ -12,10 +12,24 @@ from citygrain.models.card import ModelCard
 from citygrain.sensors import SO2SAT_SENTINEL2
 from citygrain.workflows.dates import join_dates
 
-__all__ = ["model_features"]
+__all__ = ["context_of", "model_features"]
 
 _SO2SAT_PIXEL_M2 = 100.0
 _OF_DATE = " @"  # "B04 @2" is B04 of the second date, see `join_dates`
+
+
+def context_of(card: ModelCard) -> int:
+    """Return the side in pixels of the window that a model of pixels sees around each; 1 for the pixel alone.
+
+    Raises
+    ------
+    InputError
+        If the card is damaged.
+    """
+    window = card.preparation.get("context", 1)
+    if not isinstance(window, int) or (window > 1 and not isinstance(card.preparation.get("features"), list)):
+        raise InputError("a model card with a broken preparation", mend="train the model again")
+    return window
 
 
 def model_features(scenes: Sequence[xr.DataArray], card: ModelCard) -> list[xr.DataArray]:
@@ -50,13 +64,19 @@ def model_features(scenes: Sequence[xr.DataArray], card: ModelCard) -> list[xr.D
                 mend="bring it there with gdalwarp",
             )
     _check_pixels(scenes[0], card)
-    first = [name.removesuffix(f"{_OF_DATE}1") for name in card.features if name.endswith(f"{_OF_DATE}1")]
+    wanted = _of_units(card)
+    first = [name.removesuffix(f"{_OF_DATE}1") for name in wanted if name.endswith(f"{_OF_DATE}1")]
     if not first:
-        return [_features(scene, card.features) for scene in scenes]
-    dates = max(int(name.rpartition(_OF_DATE)[2]) for name in card.features)
+        return [_features(scene, wanted) for scene in scenes]
+    dates = max(int(name.rpartition(_OF_DATE)[2]) for name in wanted)
     if len(scenes) != dates:
         raise ModelMismatchError(f"{len(scenes)} dates", wanted=f"{dates}, as the model was trained")
-    return [_features(join_dates([_features(scene, first) for scene in scenes]), card.features)]
+    return [_features(join_dates([_features(scene, first) for scene in scenes]), wanted)]
+
+
+def _of_units(card: ModelCard) -> tuple[str, ...]:
+    """Return the features of a unit itself: pixels with context also have means and deviations of their window."""
+    return tuple(card.preparation["features"]) if context_of(card) > 1 else card.features
 
 
 def _features(scene: xr.DataArray, names: Sequence[str]) -> xr.DataArray:

@@ -1,9 +1,12 @@
 """The rasters that runs and maps write, window by window: superpixels, and a model's map."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
 from citygrain.files import make_folder
@@ -15,10 +18,10 @@ from citygrain.scene.codes import open_codes
 from citygrain.scene.cog_writer import CogWriter
 from citygrain.segments.slic import stream_superpixels
 from citygrain.tessellation import value_table
-from citygrain.tiles import Progress
+from citygrain.tiles import Progress, Tile
 from citygrain.workflows.units import Units, strip_tiles
 
-__all__ = ["copy_segments", "count_codes", "write_applicability", "write_map", "write_segments"]
+__all__ = ["copy_segments", "count_codes", "write_applicability", "write_dissimilarity", "write_map", "write_segments"]
 
 DISSIMILARITY, APPLICABLE = "dissimilarity.tif", "applicable.tif"
 """Files of how unlike the training rows each pixel is, and of where that is too much."""
@@ -111,7 +114,27 @@ def write_applicability(
         done += numbers.size
         if progress:
             progress(done, len(units))
-    table, geobox = value_table(units, index), units.geobox
+    table = value_table(units, index)
+    strips = ((tile, units.spread(table, tile)) for tile in strip_tiles(tuple(units.geobox.shape)))
+    write_dissimilarity(folder, strips, units.geobox, known.threshold)
+
+
+def write_dissimilarity(
+    folder: Path, windows: Iterable[tuple[Tile, npt.NDArray[np.float32]]], geobox: GeoBox, threshold: float
+) -> None:
+    """Write the files of `write_applicability` from windows of the index, each pixel of the grid once.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``dissimilarity.tif`` and ``applicable.tif``.
+    windows : iterable of (Tile, ndarray of float32)
+        The dissimilarity index, NaN = no data.
+    geobox : GeoBox
+        The grid.
+    threshold : float
+        Largest index that is inside.
+    """
     words = {1: "applicable", 2: "not applicable"}
     colors = {1: (169, 203, 226, 255), 2: (213, 94, 0, 255)}
     with (
@@ -120,10 +143,9 @@ def write_applicability(
             folder / APPLICABLE, geobox, np.uint8, nodata=0, band_names=["applicable"], names=words, colormap=colors
         ) as mask,
     ):
-        for tile in strip_tiles(tuple(geobox.shape)):
-            values = units.spread(table, tile)
+        for tile, values in windows:
             target.write(tile, values)
-            inside = np.where(values <= known.threshold, 1, 2)
+            inside = np.where(values <= threshold, 1, 2)
             mask.write(tile, np.where(np.isfinite(values), inside, 0).astype(np.uint8))
 
 

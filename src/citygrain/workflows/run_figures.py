@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from citygrain.errors import InputError
 from citygrain.features.stack import compute_features
 from citygrain.files import make_folder
 from citygrain.report import figures as draw
+from citygrain.report.area_rows import area_rows
 from citygrain.report.display import pixel_metres
 from citygrain.report.map_page import middle_window
 from citygrain.samples.split import ROLES
@@ -118,6 +119,10 @@ def _of_accuracy(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, d
     matrix = Assessment.from_dict(held_out, record.legend).matrix
     yield "confusion", draw.figure_confusion(matrix, record.legend)
     yield "class_accuracy", draw.figure_class_bars(held_out["per_class"])
+    if record.spatial is not None and "features" in record.spatial:
+        yield "variogram", draw.figure_variogram(record.spatial)
+    if "purity" in record.assessment:
+        yield "pixel_account", draw.figure_pixel_account(record.assessment["purity"])
     bins = record.assessment.get("confidence", {}).get("bins", {})
     if bins.get("after"):
         before, after = (ReliabilityBins.from_dict(bins[side]) for side in ("before", "after"))
@@ -137,8 +142,18 @@ def _of_map(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, draw.F
     yield "confidence", draw.figure_confidence(record.confidence, geobox)
     if record.set_size is not None:
         yield "set_size", draw.figure_set_sizes(record.set_size, geobox)
+    areas = _areas(run, record)
+    if areas is not None:
+        yield "areas", draw.figure_area_bars(areas[0], legend, unit=areas[1])
+
+
+def _areas(run: FinishedRun, record: "RunRecord") -> tuple[list[dict[str, Any]], str] | None:
+    """Return the areas of the classes: estimated from a validation sample where the run has one, else counted."""
+    sample = record.assessment.get("validation_sample")
+    if sample and sample["probability_sample"]:
+        return area_rows(sample)
     metres = pixel_metres(run.city.geobox)
-    if metres is not None:
-        counts = np.bincount(run.city.codes.values.ravel(), minlength=256) * metres[0] * metres[1] / 10_000
-        areas = [{"name": c.name, "area": float(counts[c.code])} for c in legend]
-        yield "areas", draw.figure_area_bars(areas, legend)
+    if metres is None:
+        return None
+    counts = np.bincount(run.city.codes.values.ravel(), minlength=256) * metres[0] * metres[1] / 10_000
+    return [{"name": c.name, "area": float(counts[c.code])} for c in record.legend], "ha"
