@@ -65,7 +65,6 @@ def map_command(
 
     The model tells what gets a class: superpixels, or cells and pixels of a grid (published networks: 100-m cells).
     """
-    from citygrain.models.card import CARD
     from citygrain.models.shelf import find_model
     from citygrain.workflows.apply import map_scene
     from citygrain.workflows.grid_map import map_grid, maps_cells
@@ -93,7 +92,7 @@ def map_command(
         side = grid if stride is None else stride * abs(float(read[0].odc.geobox.resolution.x))
         with show_progress("cells") as progress:
             city = map_grid(
-                read, Path(model) if (Path(model) / CARD).is_file() else classifier, out, grid=side,
+                read, classifier, out, kept=Path(model), grid=side,
                 lcz_filter=not no_filter, probabilities=probabilities, sets=sets, applicability=applicability,
                 level=level, progress=progress,
             )  # fmt: skip
@@ -105,7 +104,7 @@ def map_command(
             raise ConfigError(f"{', '.join(strange)} with a model of superpixels", wanted="a model of cells")
         with show_progress("superpixels") as progress:
             areas = map_scene(
-                read[0], Path(model), out, segments=segments, sets=sets, applicability=applicability,
+                read[0], classifier, out, kept=Path(model), segments=segments, sets=sets, applicability=applicability,
                 memory=fits.for_pixels, progress=progress,
             )  # fmt: skip
     if as_json:

@@ -33,6 +33,7 @@ def map_scene(
     model: Classifier | Path,
     folder: Path,
     *,
+    kept: Path | None = None,
     segments: Path | None = None,
     sets: bool = False,
     applicability: bool = False,
@@ -53,6 +54,8 @@ def map_scene(
     folder : Path
         Gets ``map.tif``, ``map.qml``, ``map.clr``, ``confidence.tif``, ``segments.tif`` and, if the model was
         calibrated, ``set_size.tif``.
+    kept : Path, optional
+        The folder of a model that is given as it was loaded.
     segments : Path, optional
         Superpixels of this scene; made as for the training scene, if not given.
     sets : bool
@@ -77,7 +80,8 @@ def map_scene(
         If sets or applicability are asked of a model that was not calibrated or did not keep what it needs.
     """
     classifier = load_model(model) if isinstance(model, Path) else model
-    known = known_ground(model) if isinstance(model, Path) else None
+    kept = model if isinstance(model, Path) else kept
+    known = known_ground(kept) if kept is not None else None
     rule = set_rule(classifier.card)
     refuse_what_is_not_kept(classifier.card, rule, known, sets=sets, applicability=applicability)
     make_folder(folder)  # nothing is left where something above was refused

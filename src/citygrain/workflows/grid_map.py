@@ -57,6 +57,7 @@ def map_grid(
     model: Classifier | Path | str,
     folder: Path,
     *,
+    kept: Path | None = None,
     grid: float | None = None,
     lcz_filter: bool = True,
     probabilities: bool = False,
@@ -86,6 +87,8 @@ def map_grid(
         ``map.png``, ``confidence.tif``, ``map.json`` (what the map is made of) and perhaps ``probabilities.tif``;
         ``set_size.tif`` if the model was calibrated, ``applicability.json`` if its folder tells what its training
         rows were like.
+    kept : Path, optional
+        The folder of a model that is given as it was loaded.
     grid : float, optional
         Side of a cell in metres, a whole number of pixels. The model's own if not given, else 100.
     lcz_filter : bool
@@ -115,7 +118,7 @@ def map_grid(
     OutputError
         If a file cannot be written.
     """
-    classifier, known = _found(model)
+    classifier, known = _found(model, kept)
     card = classifier.card
     if not maps_cells(card):
         what = card.preparation.get("tessellation", "rows")
@@ -157,12 +160,11 @@ def _level(scenes: Sequence[xr.DataArray], given: Level | None) -> Level | None:
     return level
 
 
-def _found(model: Classifier | Path | str) -> tuple[Classifier, Applicability | None]:
+def _found(model: Classifier | Path | str, kept: Path | None) -> tuple[Classifier, Applicability | None]:
     """Return a model and, where its folder is given, what its training rows were like."""
-    if not isinstance(model, (str, Path)):
-        return model, None
-    folder = Path(model)
-    return find_model(model), known_ground(folder) if (folder / CARD).is_file() else None
+    if isinstance(model, (str, Path)):
+        kept, model = Path(model), find_model(model)
+    return model, known_ground(kept) if kept is not None and (kept / CARD).is_file() else None
 
 
 def _write_ground(folder: Path, job: GridJob, known: Applicability, *, everywhere: bool) -> float:
