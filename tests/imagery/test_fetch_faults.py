@@ -38,7 +38,7 @@ LASTING = {
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a twentieth of what a fetch waits before it asks again, as often as it does."""
     from citygrain.imagery import transport
-    from citygrain.imagery.windows import patiently
+    from citygrain.imagery.patience import patiently
 
     options = transport.gdal_options
     monkeypatch.setattr(transport, "gdal_options", lambda: options() | {"GDAL_HTTP_RETRY_DELAY": 0.025})

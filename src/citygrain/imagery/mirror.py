@@ -17,7 +17,7 @@ import numpy.typing as npt
 import rasterio
 import rasterio.warp
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window, from_bounds
 
 from citygrain.errors import InputError
@@ -111,9 +111,10 @@ def touched(source: Any, grid: GeoBox, *, margin: int = 0, around_m: float = 0.0
         Metres around it.
     """
     if source.crs is None:
-        raise InputError(
-            f"{source.name.split('?')[0]} lies on no map grid", mend="take the product from another catalogue"
-        )
+        name = source.name.split("?")[0]
+        if source.gcps[0]:
+            raise InputError(f"{name} lies on no map grid", mend="take the product from another catalogue")
+        raise RasterioIOError(f"{name} has no projection")  # so looks a header that broke off: asked for again
     box = grid.boundingbox
     edges = box.left - around_m, box.bottom - around_m, box.right + around_m, box.top + around_m
     window = from_bounds(*rasterio.warp.transform_bounds(str(grid.crs), source.crs, *edges), transform=source.transform)

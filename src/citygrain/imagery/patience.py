@@ -53,11 +53,11 @@ def patiently(
                 return make()
         except (RasterioError, Unread) as error:
             reason = without_queries((str(error).splitlines() or [type(error).__name__])[0])
+        forget_all()  # nor is what broke off to be taken for the file by whoever tries later
         if attempt == _ATTEMPTS:
             mend = "the same command goes on later; what was read is kept"
             raise InputError(f"{what} cannot be read ({reason})", wanted="its file, whole", mend=mend)
         log.info("%s cannot be read (%s); once more", what, reason)
         signer.renew()
-        forget_all()
         time.sleep(wait * 2 ** (attempt - 1))
         attempt += 1
