@@ -205,6 +205,15 @@ def test_seasons_are_files_of_their_own(served, tmp_path):
     assert all((tmp_path / name.replace("s2", "clear")).exists() for name in names)
 
 
+def test_clouds_that_grow_less_leave_more(served, tmp_path):
+    world, site = served("small")
+    seen = [
+        fetch(ask(world, site, bands=("B04",), dilation=metres), tmp_path / f"{metres}", quickly()).seen
+        for metres in (0.0, 300.0)
+    ]
+    assert seen[0] > 0.85 and seen[1] < 0.75  # the grid is a little larger than the world
+
+
 def test_nothing_found_says_what_to_do(served, tmp_path):
     world, site = served("small")
     with pytest.raises(InputError, match="choose more days or a higher --cloud-max"):
@@ -223,7 +232,7 @@ def test_a_plan_reads_no_images(served):
 @pytest.mark.parametrize(
     "wrong",
     [{"products": ("worldcover",)}, {"products": ("sentinel-2", "modis")}, {"method": "mean"}, {"bands": ("B99",)},
-     {"bands": ("B02", "B02")}, {"cloud_max": -1.0}, {"resolution": 60}],
+     {"bands": ("B02", "B02")}, {"cloud_max": -1.0}, {"dilation": -1.0}, {"resolution": 60}],
 )  # fmt: skip
 def test_wrong_wishes_are_refused_before_anything_is_asked(served, wrong, tmp_path):
     world, site = served("plain")

@@ -55,6 +55,7 @@ def fetch(
     ] = "median",
     seasons: Annotated[bool, typer.Option("--seasons", help="One composite for each season.")] = False,
     cloud_max: Annotated[float, typer.Option("--cloud-max", help="Percent; cloudier images are not read.")] = 60.0,
+    dilation: Annotated[float, typer.Option("--dilation", help="Metres by which clouds are grown.")] = 100.0,
     offset: Annotated[
         float | None, typer.Option("--offset", help="0 or -1000, where metadata and numbers contradict each other.")
     ] = None,
@@ -81,6 +82,7 @@ def fetch(
         "method": method,
         "seasons": seasons,
         "cloud_max": cloud_max,
+        "dilation": dilation,
         "offset": offset,
         **({"catalogue": main} if main else {}),
         **({"bands": tuple(listed(bands))} if bands else {}),

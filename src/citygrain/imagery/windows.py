@@ -51,12 +51,15 @@ class Recipe:
         By the images' names.
     middle : datetime
         Middle of the days, for the best pixel.
+    dilation_m : float
+        How far clouds and shadows are grown, in metres.
     """
 
     method: Any
     bands: tuple[str, ...]
     radiometry: Mapping[str, Radiometry]
     middle: datetime
+    dilation_m: float = DILATION_M
 
 
 def optical_window(
@@ -88,10 +91,10 @@ def optical_window(
     masked = all(quality_layer(each) for each in near)
     best = recipe.method == "best"
     metres = abs(grid.affine.a)
-    halo = halo_pixels(reach_m(recipe.method), metres) if masked else 0
+    halo = halo_pixels(reach_m(recipe.method, recipe.dilation_m), metres) if masked else 0
     skies = _skies(near, grid.pad(halo)) if masked else layers.sky.values
     inside = np.s_[halo : skies.shape[1] - halo, halo : skies.shape[2] - halo]
-    clear = np.stack([clear_mask(sky, resolution_m=metres)[inside] for sky in skies])
+    clear = np.stack([clear_mask(sky, resolution_m=metres, dilation_m=recipe.dilation_m)[inside] for sky in skies])
     score = None
     if best:
         far = np.stack([cloud_distance(sky, resolution_m=metres, limit_m=_REACH_M)[inside] for sky in skies])
@@ -102,7 +105,7 @@ def optical_window(
     return made.values.values, made.count.values
 
 
-def reach_m(method: str) -> float:
+def reach_m(method: str, dilation_m: float = DILATION_M) -> float:
     """Return how far around a window a method looks at clouds, in metres.
 
     Examples
@@ -110,7 +113,7 @@ def reach_m(method: str) -> float:
     >>> reach_m("median"), reach_m("best")
     (100.0, 1500.0)
     """
-    return _REACH_M if method == "best" else DILATION_M
+    return max(_REACH_M, dilation_m) if method == "best" else dilation_m
 
 
 def radar_window(

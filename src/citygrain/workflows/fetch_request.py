@@ -58,6 +58,8 @@ class FetchRequest:
         One composite for each season instead of one for all days.
     cloud_max : float
         Percent; cloudier images are not read.
+    dilation : float
+        Metres by which clouds and shadows are grown.
     offset : float, optional
         Digital numbers to add, instead of what metadata and data say: 0 or -1000.
     """
@@ -77,6 +79,7 @@ class FetchRequest:
     method: str = "median"
     seasons: bool = False
     cloud_max: float = 60.0
+    dilation: float = 100.0
     offset: float | None = None
 
     def __post_init__(self) -> None:
@@ -91,6 +94,8 @@ class FetchRequest:
             raise InputError(f"method {self.method}", wanted=f"one of {', '.join(METHODS)}")
         if not 0 <= self.cloud_max <= 100:
             raise InputError(f"clouds up to {self.cloud_max:g} %", wanted="0 to 100")
+        if not 0 <= self.dilation <= 1000:
+            raise InputError(f"clouds grown by {self.dilation:g} m", wanted="0 to 1000")
         unknown = [band for band in self.bands if band not in {each.name for each in SENTINEL2.bands}]
         if unknown or not self.bands or len(set(self.bands)) < len(self.bands):
             names = ", ".join(band.name for band in SENTINEL2.bands)
@@ -114,6 +119,7 @@ class FetchRequest:
             "method": self.method,
             "seasons": self.seasons,
             "cloud_max": self.cloud_max,
+            "dilation": self.dilation,
             "offset": self.offset,
         }
 

@@ -110,7 +110,7 @@ class FetchWork:
 
     def _copied(self, images: ImageSet, progress: Progress | None, workers: int) -> ImageSet:
         """Return the images as files on the disk."""
-        around = reach_m(self.request.method)
+        around = reach_m(self.request.method, self.request.dilation)
         folder = self.scratch.files(images.product)
         return copy_area(images, self.grid, folder, around_m=around, workers=workers, progress=progress)
 
@@ -165,7 +165,7 @@ class _Job:
         request, grid = self.work.request, self.work.grid
         first, last = parse_dates(request.first, request.last)
         tiles = self._tiles(len(chosen), len(self.images.bands) + 2)
-        recipe = Recipe(request.method, request.bands, radiometry, _middle(chosen, first, last))
+        recipe = Recipe(request.method, request.bands, radiometry, _middle(chosen, first, last), request.dilation)
 
         def make(tile: Tile) -> Arrays:
             made = optical_window(chosen, grid[tile.slices], recipe)
