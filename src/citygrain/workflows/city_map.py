@@ -338,8 +338,8 @@ class _Job:
             if self.truth:
                 figures["truth"] = self._against_truth(table["role"] == 3, legend)
             figures |= validation_figures(self.folder / "map.tif", legend, self.config)
-            figures["reference_product"] = reference_product(self.config.reference)
-            figures["sources"] = run_sources(self.config)
+            told = {"reference_product": reference_product(self.config.reference), "sources": run_sources(self.config)}
+            figures |= {name: value for name, value in told.items() if value}
             write_text(self.folder / "assessment.json", json.dumps(figures, indent=1) + "\n")
             test = assess(table["y"][table["role"] == 3], mapped[table["role"] == 3], legend)
             write_text(self.folder / "confusion.csv", test.to_csv())
