@@ -30,7 +30,7 @@ from citygrain.scene.rasters import raster_layers, raster_tags
 from citygrain.scene.scaling import Given, Scaling, file_scalings, product_scalings
 from citygrain.scene.tags import tagged_attributes
 from citygrain.scene.windows import SceneBand, SceneReader
-from citygrain.sensors import SENTINEL2, Sensor, sensor_named
+from citygrain.sensors import SENTINEL1, SENTINEL2, Sensor, sensor_named
 
 __all__ = ["describe_scene", "read_scene"]
 
@@ -57,8 +57,8 @@ def read_scene(
     tags are taken, else the sensor's usual scale (1 for digital numbers); which one is logged. Bands that measure no
     reflected light (an index, heat) are not scaled.
 
-    A pixel is no data, NaN in all bands, where every band of reflected light (in a scene without one, every band) is
-    NaN or holds the file's nodata number: radar beside them does not see through a gap that clouds left. In single
+    A pixel is no data, NaN in all bands, where every band is NaN or holds the file's nodata number; radar beside bands
+    of reflected light is not asked, for it sees through clouds and would fill a gap in the light with black. In single
     bands a nodata number of 0 stays a value: deep water and shadow reach 0 in one band while the others see the ground.
     Any other nodata number (-9999, 65535), or 0 in a thermal or radar band, is no measurement and becomes NaN in its
     band.
@@ -267,8 +267,9 @@ def _raster(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling], resolutio
 
 
 def _bands(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling]) -> tuple[SceneBand, ...]:
-    """Say what the numbers of each band mean; radar and heat do not make a scene of reflectance where it has none."""
+    """Say what the numbers of each band mean; radar does not make a scene of reflectance where it has none."""
     light = any(item.optical for item in chosen)
+    radar = [SENTINEL1.find(item.name) is not None for item in chosen]
     return tuple(
         SceneBand(
             item.name,
@@ -276,9 +277,9 @@ def _bands(chosen: Sequence[NamedLayer], scalings: Sequence[Scaling]) -> tuple[S
             item.layer.nodata == 0 and item.may_be_zero and not item.layer.never_zero,
             scaling.scale,
             scaling.offset,
-            decides=item.optical or not light,
+            decides=not (light and sees_through),
         )
-        for item, scaling in zip(chosen, scalings, strict=True)
+        for item, scaling, sees_through in zip(chosen, scalings, radar, strict=True)
     )
 
 
