@@ -56,9 +56,7 @@ def fetch(
     seasons: Annotated[bool, typer.Option("--seasons", help="One composite for each season.")] = False,
     cloud_max: Annotated[float, typer.Option("--cloud-max", help="Percent; cloudier images are not read.")] = 60.0,
     dilation: Annotated[float, typer.Option("--dilation", help="Metres by which clouds are grown.")] = 100.0,
-    radar: Annotated[
-        Literal["mean", "median"], typer.Option("--radar", help="Of the radar's power, in time.")
-    ] = "mean",
+    radar: Annotated[Literal["mean", "median"], typer.Option("--radar", help="Radar power over the days.")] = "mean",
     speckle: Annotated[
         Literal["none", "boxcar", "lee", "refined-lee"], typer.Option("--speckle", help="Filter of each radar image.")
     ] = "none",
