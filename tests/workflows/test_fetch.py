@@ -205,6 +205,25 @@ def test_seasons_are_files_of_their_own(served, tmp_path):
     assert all((tmp_path / name.replace("s2", "clear")).exists() for name in names)
 
 
+def test_radar_is_filtered_alike_in_windows_of_any_size(served, tmp_path, monkeypatch):
+    world, site = served("small")
+    asked = ask(world, site, products=("sentinel-2", "sentinel-1"), bands=("B04",))
+    filtered = replace(asked, radar="median", speckle="refined-lee")
+    fetch(asked, tmp_path / "plain", quickly())
+    fetch(filtered, tmp_path / "whole", quickly())
+    monkeypatch.setattr(fetch_work, "window_side", lambda *_, **__: 100)
+    fetch(filtered, tmp_path / "parts", quickly())
+    assert (tmp_path / "whole" / "s1.tif").read_bytes() == (tmp_path / "parts" / "s1.tif").read_bytes()
+    plain, whole = pixels(tmp_path / "plain" / "s1.tif"), pixels(tmp_path / "whole" / "s1.tif")
+    assert np.array_equal(np.isfinite(plain), np.isfinite(whole))
+    assert np.nanmean(whole) < np.nanmean(plain)
+    with rasterio.open(tmp_path / "whole" / "s1.tif") as file:
+        told = file.tags()
+    assert (told["method"], told["speckle"], told["looks"]) == ("median", "refined-lee", "4.4")
+    with pytest.raises(InputError, match=r"holds another fetch \(speckle: .*refined-lee.* then, .*lee.* now\)"):
+        fetch(replace(filtered, speckle="lee"), tmp_path / "whole", quickly())
+
+
 def test_clouds_that_grow_less_leave_more(served, tmp_path):
     world, site = served("small")
     seen = [
@@ -232,12 +251,14 @@ def test_a_plan_reads_no_images(served):
 @pytest.mark.parametrize(
     "wrong",
     [{"products": ("worldcover",)}, {"products": ("sentinel-2", "modis")}, {"method": "mean"}, {"bands": ("B99",)},
-     {"bands": ("B02", "B02")}, {"cloud_max": -1.0}, {"dilation": -1.0}, {"resolution": 60}],
+     {"bands": ("B02", "B02")}, {"cloud_max": -1.0}, {"dilation": -1.0}, {"resolution": 60},
+     {"radar": "max"}, {"speckle": "frost"}],
 )  # fmt: skip
 def test_wrong_wishes_are_refused_before_anything_is_asked(served, wrong, tmp_path):
     world, site = served("plain")
-    with pytest.raises(InputError, match="wanted"):
+    with pytest.raises(InputError, match="wanted") as error:
         fetch(ask(world, site, **wrong), tmp_path, quickly())
+    assert "\n" not in str(error.value)
     assert site.requests() == 0
 
 

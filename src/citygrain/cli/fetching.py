@@ -56,6 +56,10 @@ def fetch(
     seasons: Annotated[bool, typer.Option("--seasons", help="One composite for each season.")] = False,
     cloud_max: Annotated[float, typer.Option("--cloud-max", help="Percent; cloudier images are not read.")] = 60.0,
     dilation: Annotated[float, typer.Option("--dilation", help="Metres by which clouds are grown.")] = 100.0,
+    radar: Annotated[Literal["mean", "median"], typer.Option("--radar", help="Radar power over the days.")] = "mean",
+    speckle: Annotated[
+        Literal["none", "boxcar", "lee", "refined-lee"], typer.Option("--speckle", help="Filter of each radar image.")
+    ] = "none",
     offset: Annotated[
         float | None, typer.Option("--offset", help="0 or -1000, where metadata and numbers contradict each other.")
     ] = None,
@@ -83,6 +87,8 @@ def fetch(
         "seasons": seasons,
         "cloud_max": cloud_max,
         "dilation": dilation,
+        "radar": radar,
+        "speckle": speckle,
         "offset": offset,
         **({"catalogue": main} if main else {}),
         **({"bands": tuple(listed(bands))} if bands else {}),

@@ -34,6 +34,8 @@ _STRIP = 2**24
 """Pixels that are read at a time."""
 _MARGIN = 2
 """Pixels of the file around the area: resampling looks at neighbours."""
+_LOOKED_AROUND = ("SCL", "CLD", "FMASK", "QA", "VV", "VH")
+"""Layers of which more ground is read than the area has: by masks, and by filters of speckle."""
 
 
 def copy_area(
@@ -56,7 +58,7 @@ def copy_area(
     folder : Path
         Where the copies go; those that are there are not made again.
     around_m : float
-        Metres around the area that masks look at; copied of the quality layers alone.
+        Metres around the area that masks and speckle filters look at; copied of quality layers and radar alone.
     workers : int
         Files read at a time.
     progress : callable, optional
@@ -84,7 +86,7 @@ def copy_area(
 
     def copy(_: None, task: tuple[tuple[Observation, str], Path]) -> None:
         (observation, band), path = task
-        around = around_m if band in ("SCL", "CLD", "FMASK", "QA") else 0.0
+        around = around_m if band in _LOOKED_AROUND else 0.0
         what = f"{band} of {observation.id}"
         make = partial(_copy, images, observation, band, grid, around_m=around, path=path)
         patiently(make, images.signer, what=what, header=header)

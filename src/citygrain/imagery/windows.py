@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from citygrain.imagery.clouds import (
@@ -30,7 +31,7 @@ from citygrain.imagery.overpasses import overpasses, quality_layer
 from citygrain.imagery.radiometry import Radiometry
 from citygrain.imagery.reading import read_numbers
 
-__all__ = ["Recipe", "map_window", "optical_window", "radar_window", "reach_m"]
+__all__ = ["Recipe", "map_window", "optical_window", "radar_stack", "reach_m"]
 
 _SKIES = {"SCL": sky_of_scl, "FMASK": sky_of_fmask, "QA": sky_of_qa_pixel}
 _REACH_M = 1500.0
@@ -116,25 +117,18 @@ def reach_m(method: str, dilation_m: float = DILATION_M) -> float:
     return max(_REACH_M, dilation_m) if method == "best" else dilation_m
 
 
-def radar_window(
+def radar_stack(
     observations: Sequence[Observation], grid: GeoBox, *, bands: Sequence[str] = ("VV", "VH")
-) -> npt.NDArray[np.float32]:
-    """Return the mean power over time of a window of radar images.
+) -> xr.DataArray | None:
+    """Return a window of radar images, one layer for each overpass.
 
     Returns
     -------
-    ndarray of float32, (band, y, x)
-        Linear power, NaN = no data.
+    DataArray of float32, (time, band, y, x), or None
+        Linear power, NaN = no data; None if no image touches the window.
     """
     near = _near(observations, grid)
-    if not near:
-        return np.full((len(bands), *map(int, grid.shape)), np.nan, np.float32)
-    power = load_window(near, grid, bands, masked=False).values.values
-    seen = np.isfinite(power)
-    total = np.where(seen, power, 0).sum(0, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean: npt.NDArray[np.float32] = (total / seen.sum(0)).astype(np.float32)
-    return mean
+    return load_window(near, grid, bands, masked=False).values if near else None
 
 
 def map_window(observations: Sequence[Observation], grid: GeoBox, *, band: str = "MAP") -> npt.NDArray[np.uint8]:

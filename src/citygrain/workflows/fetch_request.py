@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PRODUCTS = ("sentinel-2", "sentinel-1", "worldcover")
 METHODS = ("median", "medoid", "best")
+RADAR = ("mean", "median")
+SPECKLE = ("none", "boxcar", "lee", "refined-lee")
 _MASKS = ("SCL", "CLD")
 
 
@@ -60,6 +62,10 @@ class FetchRequest:
         Percent; cloudier images are not read.
     dilation : float
         Metres by which clouds and shadows are grown.
+    radar : str
+        ``"mean"`` or ``"median"`` of the radar's power over the days.
+    speckle : str
+        Filter of each radar image before: ``"none"``, ``"boxcar"``, ``"lee"`` or ``"refined-lee"``.
     offset : float, optional
         Digital numbers to add, instead of what metadata and data say: 0 or -1000.
     """
@@ -80,6 +86,8 @@ class FetchRequest:
     seasons: bool = False
     cloud_max: float = 60.0
     dilation: float = 100.0
+    radar: str = "mean"
+    speckle: str = "none"
     offset: float | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +100,10 @@ class FetchRequest:
             )
         if self.method not in METHODS:
             raise InputError(f"method {self.method}", wanted=f"one of {', '.join(METHODS)}")
+        if self.radar not in RADAR:
+            raise InputError(f"radar {self.radar}", wanted=f"one of {', '.join(RADAR)}")
+        if self.speckle not in SPECKLE:
+            raise InputError(f"speckle {self.speckle}", wanted=f"one of {', '.join(SPECKLE)}")
         if not 0 <= self.cloud_max <= 100:
             raise InputError(f"clouds up to {self.cloud_max:g} %", wanted="0 to 100")
         if not 0 <= self.dilation <= 1000:
@@ -120,6 +132,8 @@ class FetchRequest:
             "seasons": self.seasons,
             "cloud_max": self.cloud_max,
             "dilation": self.dilation,
+            "radar": self.radar,
+            "speckle": self.speckle,
             "offset": self.offset,
         }
 

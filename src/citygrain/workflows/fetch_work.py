@@ -1,4 +1,4 @@
-"""The files of a fetch, made window by window: the composite, the radar's mean, the map that serves as reference."""
+"""The files of a fetch, made window by window: the composite, the radar, the map that serves as reference."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,10 @@ from citygrain.imagery.query import parse_dates
 from citygrain.imagery.radiometry import Radiometry, decide_radiometry
 from citygrain.imagery.reading import read_sample
 from citygrain.imagery.seasons import by_period
-from citygrain.imagery.windows import Recipe, map_window, optical_window, radar_window, reach_m
+from citygrain.imagery.windows import Recipe, map_window, optical_window, reach_m
 from citygrain.tiles import Progress, Tile, processors, tile_grid
 from citygrain.workflows.fetch_files import files_of, write_config, write_sources
+from citygrain.workflows.fetch_radar import RadarRecipe, looks_of, radar_window
 from citygrain.workflows.fetch_request import FetchRequest
 from citygrain.workflows.fetch_windows import (
     Arrays,
@@ -111,6 +112,8 @@ class FetchWork:
     def _copied(self, images: ImageSet, progress: Progress | None, workers: int) -> ImageSet:
         """Return the images as files on the disk."""
         around = reach_m(self.request.method, self.request.dilation)
+        if images.product == "sentinel-1":
+            around = self.radar_recipe(images).halo * abs(self.grid.affine.a)
         folder = self.scratch.files(images.product)
         return copy_area(images, self.grid, folder, around_m=around, workers=workers, progress=progress)
 
@@ -126,6 +129,10 @@ class FetchWork:
 
         kept = self.scratch.note("radiometry", decide)
         return {name: Radiometry(**{**each, "evidence": tuple(each["evidence"])}) for name, each in kept.items()}
+
+    def radar_recipe(self, images: ImageSet) -> RadarRecipe:
+        """Return how radar images become one."""
+        return RadarRecipe(self.request.radar, self.request.speckle, looks_of(images.observations))
 
     def map_year(self) -> int | None:
         """Return the year of the map that serves as reference."""
@@ -182,14 +189,14 @@ class _Job:
         return float(sum(int((count > 0).sum()) for count in counts) / np.prod(grid.shape))
 
     def radar(self) -> None:
-        """Make the mean power over time."""
+        """Make the mean or median power over time."""
         tiles = self._tiles(len(self.images.observations), 4)
-        grid = self.work.grid
+        grid, recipe = self.work.grid, self.work.radar_recipe(self.images)
 
         def make(tile: Tile) -> Arrays:
-            return {"s1": radar_window(self.images.observations, grid[tile.slices])}
+            return {"s1": radar_window(self.images.observations, grid[tile.slices], recipe)}
 
-        tags = {"level": self.images.collection.level, "units": "linear power", "method": "mean"}
+        tags = {"level": self.images.collection.level, "units": "linear power", **recipe.tags}
         layer = Layer("s1.tif", "float32", ("VV", "VH"), nodata=float("nan"), tags=tags)
         self._write("s1", make, [layer], tiles)
 
