@@ -10,7 +10,7 @@ from citygrain.models.card import read_card
 from citygrain.scene.read import read_scene
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
-from conftest import RUN
+from helpers.city_runs import run_toml
 from helpers.commands import Command
 from helpers.safe_products import Safe, ground_of, write_safe, zip_safe
 
@@ -84,7 +84,7 @@ def test_a_run_on_the_product_keeps_its_level_and_refuses_another(
 ) -> None:
     grid = read_scene(safe.path, bands=["B02"]).odc.geobox
     write_cog(tmp_path / "reference.tif", city.reference.values[:252, :252], grid, nodata=0)
-    text = RUN.replace('"scene.tif"', f'"{safe.path}"').replace("scale = 10000\n", "")
+    text = run_toml(per_class=60).replace('"scene.tif"', f'"{safe.path}"').replace("scale = 10000\n", "")
     (tmp_path / "run.toml").write_text(text, encoding="utf-8")
     said = citygrain("run", tmp_path / "run.toml", "--out", tmp_path / "run")
     assert said.returncode == 0, said.stderr
