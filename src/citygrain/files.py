@@ -11,7 +11,7 @@ from pathlib import Path
 
 from citygrain.errors import OutputError
 
-__all__ = ["make_folder", "scratch_folder", "speak_of", "whole_file", "write_text"]
+__all__ = ["make_folder", "refuse_full_disk", "scratch_folder", "speak_of", "whole_file", "write_text"]
 
 
 @contextmanager
@@ -116,3 +116,34 @@ def make_folder(path: Path) -> Path:
         reason = error.strerror or str(error)
         raise OutputError(f"folder {path} cannot be written: {reason}", wanted="a writable folder") from error
     return path
+
+
+def refuse_full_disk(folder: Path, need: int, *, what: str) -> None:
+    """Refuse to begin where the disk of a folder cannot hold what will be written.
+
+    Parameters
+    ----------
+    folder : Path
+        It is there.
+    need : int
+        Bytes.
+    what : str
+        What they are.
+
+    Raises
+    ------
+    OutputError
+        If less is free.
+
+    Examples
+    --------
+    >>> refuse_full_disk(Path(), 0, what="nothing")
+    """
+    with speak_of(folder):
+        free = shutil.disk_usage(folder).free
+    if free < need:
+        raise OutputError(
+            f"the disk of {folder} has {free / 1e9:.1f} GB free",
+            wanted=f"{need / 1e9:.1f} GB for {what}",
+            mend="free disk space or choose another folder",
+        )

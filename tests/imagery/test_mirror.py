@@ -1,5 +1,6 @@
 """Copies hold the numbers of their files where the area is, and each block is asked for once."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,12 @@ from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.mirror import copy_area
+from citygrain.imagery.plan import make_plan
 from citygrain.imagery.query import Query
+from citygrain.imagery.reading import read_numbers, read_sample
 from citygrain.imagery.searching import resolve_collection, search
 from citygrain.imagery.signing import HeaderSigner
-from citygrain.imagery.transport import Transport
+from citygrain.imagery.transport import Transport, forget_all
 from helpers import faults
 
 
@@ -93,3 +96,43 @@ def test_a_secret_goes_to_no_other_machine(served, tmp_path):
     asset.href = "https://elsewhere.example.org/a.tif"
     with pytest.raises(InputError, match="several machines"):
         images.header()
+
+
+@pytest.mark.parametrize("way", ["copy", "plan", "sample", "numbers"])
+def test_a_file_that_names_another_is_refused_and_the_other_is_not_read(served, stac_server, tmp_path, way):
+    world, _ = served("plain")
+    elsewhere = stac_server.serve(world.folder)
+    folder = tmp_path / "catalogue"
+    shutil.copytree(world.folder, folder)
+    for path in folder.rglob("*B04.tif"):
+        secret = f"/vsicurl/{elsewhere.url}/static/{path.relative_to(folder).as_posix()}"
+        with rasterio.open(world.folder / path.relative_to(folder)) as original:
+            path.write_text(vrt_of(secret, original))
+        with rasterio.open(path) as made:
+            assert made.read(1).any()  # GDAL would read it
+    assert elsewhere.requests("*.tif") > 0
+    forget_all()
+    elsewhere.clear()
+    images, grid = images_of(world, stac_server.serve(folder).api, ("B04",)), middle(world)
+    do = {
+        "copy": lambda: copy_area(images, grid, tmp_path / "copies", workers=1),
+        "plan": lambda: make_plan(grid, [images]),
+        "sample": lambda: read_sample(images.observations[0], grid, ["B04"]),
+        "numbers": lambda: read_numbers(images.observations[0], grid, ["B04"]),
+    }
+    with pytest.raises(InputError, match=r"B04.tif is no GeoTIFF or JPEG 2000") as error:
+        do[way]()
+    assert "\n" not in str(error.value)
+    assert elsewhere.requests("*") == 0
+    assert not list(tmp_path.glob("copies/*"))
+
+
+def vrt_of(source, like):
+    """Return a VRT that shows the numbers of a file, as another one lies."""
+    place = ",".join(map(str, like.transform.to_gdal()))
+    return (
+        f'<VRTDataset rasterXSize="{like.width}" rasterYSize="{like.height}"><SRS>{like.crs}</SRS>'
+        f'<GeoTransform>{place}</GeoTransform><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f'<SourceFilename relativeToVRT="0">{source}</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )

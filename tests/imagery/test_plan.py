@@ -4,14 +4,21 @@ import pytest
 import rasterio
 
 from citygrain.errors import InputError
+from citygrain.imagery import patience
 from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet
+from citygrain.imagery.mirror import copy_area
 from citygrain.imagery.plan import make_plan
 from citygrain.imagery.query import Query
 from citygrain.imagery.searching import resolve_collection, search
 from citygrain.imagery.transport import Transport, reading
 from helpers import faults
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
 
 
 def source_of(world, address, bands=("B04", "B11")):
@@ -53,3 +60,25 @@ def test_a_file_that_is_away_is_named(served):
     site.faults(faults.missing("*B11.tif"))
     with pytest.raises(InputError, match=r"a file of .* cannot be read"):
         make_plan(grid_for(area_from_bbox(world.bbox)), [source_of(world, site.api)])
+
+
+@pytest.mark.parametrize("around", [0.0, 1500.0])
+def test_the_copies_take_the_disk_that_was_foretold(served, tmp_path, around):
+    world, site = served("small")
+    west, south, east, north = world.bbox
+    source = source_of(world, site.api, ("B04", "B11", "SCL"))
+    grid = grid_for(area_from_bbox([west, (south + north) / 2, (west + east) / 2, north]))
+    plan = make_plan(grid, [source], around_m=around)
+    copy_area(source, grid, tmp_path, around_m=around)
+    copies = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert plan.disk <= sum(copies) <= plan.disk + 4096 * len(copies)
+
+
+def test_what_masks_look_at_around_the_area_is_counted(served):
+    world, site = served("small")
+    west, south, east, north = world.bbox
+    source = source_of(world, site.api, ("B04", "SCL"))
+    dx, dy = (east - west) / 2.5, (north - south) / 2.5
+    grid = grid_for(area_from_bbox([west + dx, south + dy, east - dx, north - dy]))
+    near, far = (make_plan(grid, [source], around_m=metres) for metres in (0.0, 1500.0))
+    assert far.bytes > near.bytes

@@ -1,13 +1,14 @@
 """A fetch from a served catalogue: clear ground comes out, faults lose nothing, and the same command gives the same."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 
-from citygrain.errors import InputError
+from citygrain.errors import InputError, OutputError
 from citygrain.imagery.area import area_from_bbox
 from citygrain.imagery.sources import read_sources
 from citygrain.imagery.transport import Transport
@@ -97,8 +98,6 @@ def test_the_same_command_gives_the_same(served, tmp_path):
 
 
 def test_another_request_and_changed_images_are_refused(served, tmp_path, stac_server):
-    import shutil
-
     world, _ = served("plain")
     copy = tmp_path / "catalogue"
     shutil.copytree(world.folder, copy)
@@ -239,6 +238,36 @@ def test_nothing_found_says_what_to_do(served, tmp_path):
         fetch(ask(world, site, cloud_max=0.0), tmp_path, quickly())
     with pytest.raises(InputError, match="no sentinel-2"):
         fetch(replace(ask(world, site), first="2019-01-01", last="2019-02-01"), tmp_path, quickly())
+
+
+def test_a_disk_too_small_is_refused_before_anything_is_copied(served, tmp_path, monkeypatch):
+    world, site = served("plain")
+    need = plan_fetch(ask(world, site), quickly()).disk
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need - 1))
+    with pytest.raises(OutputError, match=r"GB free; wanted: .* GB for copies of the images.*; free disk") as error:
+        fetch(ask(world, site), tmp_path, quickly())
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.rglob("*.tif"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need))
+    assert fetch(ask(world, site), tmp_path, quickly()).seen > 0
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    assert fetch(ask(world, site), tmp_path, quickly()).reused
+
+
+def test_copies_that_are_there_need_no_more_disk(served, tmp_path, monkeypatch):
+    world, site = served("plain")
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetch_work, "optical_window", dies)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(ask(world, site), tmp_path, quickly())
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    assert fetch(ask(world, site), tmp_path, quickly()).seen > 0
 
 
 def test_a_plan_reads_no_images(served):

@@ -160,6 +160,7 @@ def _say_plan(plan: "FetchPlan", as_json: bool) -> None:
             "grid": {"crs": str(plan.grid.crs), "shape": [int(n) for n in plan.grid.shape]},
             "bytes": plan.bytes,
             "requests": plan.requests,
+            "disk_bytes": plan.disk,
             "bytes_per_second": plan.rate,
             "seconds": plan.seconds,
         }
@@ -173,7 +174,8 @@ def _say_plan(plan: "FetchPlan", as_json: bool) -> None:
     height, width = plan.grid.shape
     console.print(f"{width} x {height} pixels of {abs(plan.grid.affine.a):g} m, {plan.grid.crs}", markup=False)
     took = f", about {_span(plan.seconds)} at {_size(plan.rate)}/s" if plan.seconds and plan.rate else ""
-    console.print(f"about {_size(plan.bytes)} in {plan.requests} requests{took}", markup=False)
+    disk = f"; their copies take about {_size(plan.disk)} of disk meanwhile"
+    console.print(f"about {_size(plan.bytes)} in {plan.requests} requests{took}{disk}", markup=False)
 
 
 def _say_done(done: "Fetched", as_json: bool) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from odc.geo.converters import rio_geobox
 from odc.geo.geobox import GeoBox
 from odc.loader._rio import RioDriver, RioReader
@@ -17,9 +16,25 @@ from odc.loader.types import RasterLoadParams, RasterSource
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
+from citygrain.imagery.opening import open_image
 from citygrain.imagery.resample import Read, Resampling, resample
 
-__all__ = ["ExactDriver"]
+__all__ = ["ExactDriver", "KindDriver"]
+
+
+class KindDriver(RioDriver):
+    """Reads as odc-loader's own driver does, overviews too, but GeoTIFF and JPEG 2000 alone."""
+
+    def open(self, src: RasterSource, ctx: Any) -> RioReader:
+        """Return what reads one file.
+
+        Raises
+        ------
+        rasterio.errors.RasterioIOError
+            If it is of another kind; nothing that it names is looked at.
+        """
+        open_image(src.uri).close()
+        return RioReader(src, ctx)
 
 
 class ExactDriver(RioDriver):
@@ -58,7 +73,7 @@ class ExactReader(RioReader):
             If the file cannot be read.
         """
         source: RasterSource = self._src
-        with rasterio.open(source.uri, sharing=False) as file:
+        with open_image(source.uri) as file:
             how: Resampling = "nearest" if cfg.resampling == "nearest" else "bilinear"
             grid = rio_geobox(file)
             if not isinstance(grid, GeoBox) or grid.crs is None:

@@ -24,11 +24,12 @@ from citygrain.errors import InputError
 from citygrain.files import whole_file
 from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
+from citygrain.imagery.opening import open_image
 from citygrain.imagery.patience import Unread, patiently
 from citygrain.imagery.signing import Plain
 from citygrain.tiles import Progress, stream_tiles
 
-__all__ = ["copy_area", "touched"]
+__all__ = ["copied_bytes", "copy_area", "part_of", "touched"]
 
 _STRIP = 2**24
 """Pixels that are read at a time."""
@@ -36,6 +37,8 @@ _MARGIN = 2
 """Pixels of the file around the area: resampling looks at neighbours."""
 _LOOKED_AROUND = ("SCL", "CLD", "FMASK", "QA", "VV", "VH")
 """Layers of which more ground is read than the area has: by masks, and by filters of speckle."""
+_BLOCK = 256
+"""Side of the blocks of a copy; they are written whole, and not compressed."""
 
 
 def copy_area(
@@ -86,9 +89,8 @@ def copy_area(
 
     def copy(_: None, task: tuple[tuple[Observation, str], Path]) -> None:
         (observation, band), path = task
-        around = around_m if band in _LOOKED_AROUND else 0.0
         what = f"{band} of {observation.id}"
-        make = partial(_copy, images, observation, band, grid, around_m=around, path=path)
+        make = partial(_copy, images, observation, band, grid, around_m=around_m, path=path)
         patiently(make, images.signer, what=what, header=header)
 
     for _ in stream_tiles(copy, tasks, shared=None, engine=workers):
@@ -96,6 +98,30 @@ def copy_area(
         if progress:
             progress(done, len(files))
     return _beside(images, files, paths)
+
+
+def part_of(source: Any, grid: GeoBox, band: str, *, around_m: float = 0.0) -> Window | None:
+    """Return the pixels of an open file that are copied, or None where it does not reach the area.
+
+    Parameters
+    ----------
+    source : rasterio dataset
+        The file.
+    grid : GeoBox
+        The area.
+    band : str
+        Our name of what it holds.
+    around_m : float
+        Metres around the area that masks look at; of the quality layers alone.
+    """
+    return touched(source, grid, margin=_MARGIN, around_m=around_m if band in _LOOKED_AROUND else 0.0)
+
+
+def copied_bytes(source: Any, window: Window | None) -> int:
+    """Return how large on the disk the copy of a window of an open file is, but for its header."""
+    height, width = (window.height, window.width) if window else (1, 1)
+    blocks = -(-int(height) // _BLOCK) * -(-int(width) // _BLOCK)
+    return int(blocks * _BLOCK**2 * np.dtype(source.dtypes[0]).itemsize)
 
 
 def touched(source: Any, grid: GeoBox, *, margin: int = 0, around_m: float = 0.0) -> Window | None:
@@ -129,13 +155,13 @@ def touched(source: Any, grid: GeoBox, *, margin: int = 0, around_m: float = 0.0
 
 def _copy(images: ImageSet, observation: Observation, band: str, grid: GeoBox, *, around_m: float, path: Path) -> None:
     """Copy one file's part, in strips along its blocks."""
-    with rasterio.open(images.sign(images.href(observation, band)), sharing=False) as source:
+    with open_image(images.sign(images.href(observation, band))) as source:
         # Of an image that does not reach the area one pixel is kept: it says where it lies and what is no data.
-        window = touched(source, grid, margin=_MARGIN, around_m=around_m) or Window(0, 0, 1, 1)
+        window = part_of(source, grid, band, around_m=around_m) or Window(0, 0, 1, 1)
         profile = {
             "driver": "GTiff", "dtype": source.dtypes[0], "count": 1, "crs": source.crs, "nodata": source.nodata,
             "width": int(window.width), "height": int(window.height), "transform": source.window_transform(window),
-            "tiled": True, "blockxsize": 256, "blockysize": 256, "BIGTIFF": "IF_SAFER",
+            "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "BIGTIFF": "IF_SAFER",
         }  # fmt: skip
         down = source.block_shapes[0][0]
         rows = max(1, _STRIP // max(1, int(window.width)) // down) * down
@@ -172,7 +198,7 @@ def _moved(observation: Observation, bands: Sequence[str], copies: dict[tuple[st
             continue
         asset = item.assets[observation.assets[band]]
         asset.href = str(copies[observation.id, band].resolve())
-        with rasterio.open(asset.href) as file:
+        with open_image(asset.href) as file:
             asset.extra_fields["proj:shape"] = [file.height, file.width]
             asset.extra_fields["proj:transform"] = [float(number) for number in file.transform[:6]]
         assets[band] = observation.assets[band]

@@ -1,25 +1,24 @@
 """What a fetch would read, before it reads: bytes, requests, and seconds at a rate that was measured.
 
 A few headers are read, one for each band of each tile; the other dates of a tile are taken to be alike. The blocks that
-the area touches are summed by their own lengths.
+the area touches are summed by their own lengths, with the margin that is copied around it.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from citygrain.errors import InputError
 from citygrain.imagery.image_set import ImageSet
-from citygrain.imagery.mirror import touched
+from citygrain.imagery.mirror import copied_bytes, part_of
 from citygrain.imagery.observation import Observation
-from citygrain.imagery.transport import reading
+from citygrain.imagery.opening import open_image
+from citygrain.imagery.patience import patiently
 
 __all__ = ["FetchPlan", "make_plan"]
 
@@ -33,6 +32,7 @@ class _Part:
 
     bytes: int
     requests: int
+    disk: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class FetchPlan:
         Product, name, time, tile and cloud of each image.
     bytes, requests : int
         What would be asked of the servers.
+    disk : int
+        Bytes that the copies take on the disk until all is made.
     rate : float or None
         Bytes in a second, as measured on a block; None if nothing was read.
     left_out : tuple of str
@@ -57,6 +59,7 @@ class FetchPlan:
     items: tuple[Mapping[str, Any], ...]
     bytes: int
     requests: int
+    disk: int
     rate: float | None
     left_out: tuple[str, ...] = field(default=())
 
@@ -71,29 +74,47 @@ class FetchPlan:
         return int(np.prod(self.grid.shape))
 
 
-def make_plan(grid: GeoBox, sources: Sequence[ImageSet], *, left_out: Sequence[str] = ()) -> FetchPlan:
+def make_plan(
+    grid: GeoBox, sources: Sequence[ImageSet], *, around_m: float = 0.0, left_out: Sequence[str] = ()
+) -> FetchPlan:
     """Look at one file of each band of each tile, and say what reading them all would take.
+
+    Parameters
+    ----------
+    grid : GeoBox
+        The area.
+    sources : sequence of ImageSet
+        What would be read.
+    around_m : float
+        Metres around the area that masks look at.
+    left_out : sequence of str
+        Lines about images that are not used.
 
     Raises
     ------
     InputError
         If a file cannot be opened.
     """
-    whole, requests, rate = 0, 0, None
+    parts: list[_Part] = []
+    rate = None
     for source in sources:
         looked: dict[tuple[str | None, str], _Part] = {}
         for observation, band in source.files():
             key = observation.tile, band
             if key not in looked:
-                with reading(header=source.header()):
-                    looked[key], seen = _look(
-                        source.sign(source.href(observation, band)), grid, observation, rate is None
-                    )
+                look = partial(_look, source, observation, band, grid, around_m=around_m, measure=rate is None)
+                what = f"a file of {observation.id}"
+                looked[key], seen = patiently(look, source.signer, what=what, header=source.header())
                 rate = rate or seen
-            whole += looked[key].bytes
-            requests += looked[key].requests
+            parts.append(looked[key])
     return FetchPlan(
-        grid, tuple(_row(o) for s in sources for o in s.observations), whole, requests, rate, tuple(left_out)
+        grid,
+        tuple(_row(o) for s in sources for o in s.observations),
+        bytes=sum(part.bytes for part in parts),
+        requests=sum(part.requests for part in parts),
+        disk=sum(part.disk for part in parts),
+        rate=rate,
+        left_out=tuple(left_out),
     )
 
 
@@ -107,22 +128,21 @@ def _row(observation: Observation) -> dict[str, Any]:
     }
 
 
-def _look(address: str, grid: GeoBox, observation: Observation, measure: bool) -> tuple[_Part, float | None]:
-    """Return what of a file the grid touches, and the rate of reading one of its blocks."""
-    try:
-        with rasterio.open(address) as source:
-            window = touched(source, grid)
-            if window is None:
-                return _Part(0, 1), None
-            part = _blocks(source, window)
-            return part, _rate(source, window) if measure and part.bytes else None
-    except RasterioError as error:
-        reason = str(error).splitlines()[0].split("?")[0]
-        raise InputError(f"a file of {observation.id} cannot be read: {reason}", mend="try again later") from None
+def _look(
+    images: ImageSet, observation: Observation, band: str, grid: GeoBox, *, around_m: float, measure: bool
+) -> tuple[_Part, float | None]:
+    """Return what of a file would be copied, and the rate of reading one of its blocks."""
+    with open_image(images.sign(images.href(observation, band))) as source:
+        window = part_of(source, grid, band, around_m=around_m)
+        disk = copied_bytes(source, window)
+        if window is None:
+            return _Part(0, 1, disk), None
+        part = _Part(*_blocks(source, window), disk)
+        return part, _rate(source, window) if measure and part.bytes else None
 
 
-def _blocks(source: Any, window: Window) -> _Part:
-    """Sum the lengths of the blocks that a window touches."""
+def _blocks(source: Any, window: Window) -> tuple[int, int]:
+    """Sum the lengths of the blocks that a window touches, and say how many requests they take."""
     down, across = source.block_shapes[0]
     rows = range(window.row_off // down, (window.row_off + window.height - 1) // down + 1)
     columns = range(window.col_off // across, (window.col_off + window.width - 1) // across + 1)
@@ -132,8 +152,8 @@ def _blocks(source: Any, window: Window) -> _Part:
     known = [int(length) for length in lengths if length is not None]
     if not known:  # not a GeoTIFF in blocks: all of its pixels, at half their size
         size = np.dtype(source.dtypes[0]).itemsize
-        return _Part(int(window.width * window.height * size / 2), 1 + len(rows))
-    return _Part(round(sum(known) / len(named) * len(rows) * len(columns)), 1 + len(rows))
+        return int(window.width * window.height * size / 2), 1 + len(rows)
+    return round(sum(known) / len(named) * len(rows) * len(columns)), 1 + len(rows)
 
 
 def _rate(source: Any, window: Window) -> float | None:

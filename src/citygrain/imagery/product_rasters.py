@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.warp import transform
 
 from citygrain.errors import InputError
+from citygrain.imagery.opening import open_image
 from citygrain.imagery.references import MapProduct
 from citygrain.imagery.schemes import Evidence, refuse_other_scheme
 from citygrain.scene.cog_writer import CogWriter
@@ -49,7 +50,8 @@ def read_product(
     product : MapProduct
         What the files are.
     sources : sequence of str or Path
-        Its files that meet the grid: paths, or addresses that GDAL opens; the first that has a class counts.
+        Its files that meet the grid, GeoTIFF or JPEG 2000: paths, or addresses that GDAL opens; the first
+        that has a class counts.
     geobox : GeoBox
         The grid.
     progress : callable, optional
@@ -152,7 +154,7 @@ def _windows(
 def _opened(source: str | Path, product: MapProduct) -> rasterio.DatasetReader:
     bound_cache()
     try:
-        file = rasterio.open(source)
+        file = open_image(source)
     except (RasterioError, OSError) as error:
         raise _unreadable(source, error) from None
     try:

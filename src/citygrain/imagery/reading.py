@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from citygrain.errors import InputError
-from citygrain.imagery.exact_driver import ExactDriver
+from citygrain.imagery.exact_driver import ExactDriver, KindDriver
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.overpasses import QUALITY
 
@@ -105,7 +105,7 @@ def read_sample(
     side = max(geobox.shape)
     coarse = geobox.zoom_out(max(1.0, side / _SAMPLE_PIXELS, min(_COARSER, side / _ENOUGH_PIXELS)))
     keys = {band: observation.assets[band] for band in names}
-    loaded = _load(observation, list(keys.values()), coarse, patch_url=sign, resampling="nearest")
+    loaded = _load(observation, list(keys.values()), coarse, patch_url=sign, driver=KindDriver(), resampling="nearest")
     sample = {band: loaded[key].values[0] for band, key in keys.items()}
     return {band: np.where(numbers == 0, np.float32(np.nan), numbers) for band, numbers in sample.items()}
 

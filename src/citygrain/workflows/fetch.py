@@ -14,11 +14,12 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
-from citygrain.files import make_folder
+from citygrain.files import make_folder, refuse_full_disk
 from citygrain.imagery.area import grid_for
 from citygrain.imagery.lock import Lock, changes, make_lock, read_lock, request_changes, write_lock
 from citygrain.imagery.plan import FetchPlan, make_plan
 from citygrain.imagery.transport import Transport, gdal_traffic
+from citygrain.imagery.windows import reach_m
 from citygrain.tiles import Progress
 from citygrain.workflows.fetch_files import digests
 from citygrain.workflows.fetch_request import FetchRequest, Gathered, gather
@@ -104,7 +105,7 @@ def plan_fetch(request: FetchRequest, options: FetchOptions | None = None) -> Fe
     """
     how = options or FetchOptions()
     found = gather(request, how.transport, secrets=how.secrets)
-    return make_plan(_grid(request), found.sets, left_out=found.left_out)
+    return _plan(request, found)
 
 
 def fetch(
@@ -137,6 +138,8 @@ def fetch(
     ------
     InputError
         If nothing is found, a file cannot be read, or what the lock names has changed.
+    OutputError
+        If the disk cannot hold the copies of the images, or a file cannot be written.
     """
     how, tell = options or FetchOptions(), observer or (lambda _, __: None)
     make_folder(out)
@@ -153,6 +156,8 @@ def fetch(
         results, seen = old["results"], old["seen"]
     else:
         work = FetchWork(request, out, found.sets, _grid(request), Scratch(out / ".fetch", _made_for(lock)))
+        need = _plan(request, found).disk - work.scratch.copied_bytes()
+        refuse_full_disk(out, need, what="copies of the images, until all is made")
         seen = work.make(tell, progress, memory=MemoryPlan.of(how.memory).limit, workers=how.workers)
         results = digests(out, work.images)
         write_lock(out / LOCK, lock | {"results": results, "seen": seen})
@@ -182,6 +187,11 @@ def _traffic(before: tuple[int, int] | None, transport: Transport) -> tuple[int 
 
 def _grid(request: FetchRequest) -> GeoBox:
     return grid_for(request.area, resolution=request.resolution, crs=request.crs)
+
+
+def _plan(request: FetchRequest, found: Gathered) -> FetchPlan:
+    around = reach_m(request.method, request.dilation)
+    return make_plan(_grid(request), found.sets, around_m=around, left_out=found.left_out)
 
 
 def _made_for(lock: Lock) -> dict[str, Any]:

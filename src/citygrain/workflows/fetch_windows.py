@@ -106,6 +106,10 @@ class Scratch:
         """Return the folder of copied files."""
         return make_folder(self._folder / name)
 
+    def copied_bytes(self) -> int:
+        """Return how much disk the copied files take that are there."""
+        return sum(path.stat().st_size for path in self._folder.glob("*/*.tif"))
+
     def has(self, name: str) -> bool:
         """Tell whether a window is finished."""
         return (self._folder / f"{name}.npz").is_file()
