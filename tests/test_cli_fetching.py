@@ -103,7 +103,7 @@ def test_a_process_that_is_killed_goes_on(served, tmp_path):
         "--catalogue", site.api, "--products", "sentinel-2,worldcover", "--workers", "1", "--out", str(tmp_path),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    site.faults(faults.slow("*worldcover*.tif", 30))
+    site.faults(faults.slow("*worldcover*.tif", 5))
     process = subprocess.Popen(command, env=environment)
     kept = tmp_path / ".fetch"
     end = time.monotonic() + 120

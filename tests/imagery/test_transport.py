@@ -74,6 +74,7 @@ def test_only_https_and_this_machine_are_asked(url):
 
 def test_gdal_counts_what_it_reads(served):
     world, site = served("plain")
+    site = site.server.serve(world.folder)  # at an address that GDAL has not seen
     before, site_before = gdal_traffic(), site.bytes("*.tif")
     if before is None:
         pytest.skip("GDAL cannot be asked here")

@@ -156,7 +156,8 @@ def fetch(
         results, seen = old["results"], old["seen"]
     else:
         work = FetchWork(request, out, found.sets, _grid(request), Scratch(out / ".fetch", _made_for(lock)))
-        need = _plan(request, found).disk - work.scratch.copied_bytes()
+        whole = work.scratch.note("disk", lambda: {"bytes": _plan(request, found).disk})["bytes"]
+        need = whole - work.scratch.copied_bytes()
         refuse_full_disk(out, need, what="copies of the images, until all is made")
         seen = work.make(tell, progress, memory=MemoryPlan.of(how.memory).limit, workers=how.workers)
         results = digests(out, work.images)
