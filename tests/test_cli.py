@@ -124,6 +124,7 @@ def test_a_full_disk(citygrain: Command, world: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*.tif")) and not list((tmp_path / "out").glob(".*part*"))
 
 
+@pytest.mark.slow
 def test_look_features_segment(citygrain: Command, world: Path, tmp_path: Path) -> None:
     result = citygrain("look", world / "scene.tif", "--rgb", "B08,B04,B03", "--out", tmp_path / "look.png")
     assert result.returncode == 0, result.stderr

@@ -110,6 +110,7 @@ def test_windows_give_what_the_whole_gives(case: Any, method: Method, size: int)
         np.testing.assert_array_equal(part[1], whole[1][w])
 
 
+@pytest.mark.slow
 @given(observations(), methods)
 def test_what_is_cloudy_has_no_say(case: Any, method: Method) -> None:
     stack, clear, score = case

@@ -182,6 +182,7 @@ def test_a_sample_is_small_and_of_several_colours(stac_world: Worlds) -> None:
     assert all(max(values.shape) <= 512 and not (values == 0).any() for values in sample.values())
 
 
+@pytest.mark.slow
 def test_a_window_takes_no_more_memory_than_said(stac_world: Worlds) -> None:
     from citygrain.imagery.clouds import clear_mask
     from citygrain.imagery.composite import composite

@@ -35,6 +35,7 @@ def lock_of(world: World, source: ImageSet, **request: object) -> Lock:
     return make_lock(request, grid_for(area_from_bbox(world.bbox)), [source], Transport(retries=0, timeout=10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flavour", ["earth-search", "planetary-computer"])
 def test_the_same_catalogue_gives_the_same_lock(served, flavour, tmp_path: Path) -> None:
     world, site = served("plain", flavour=flavour)

@@ -47,6 +47,7 @@ def test_the_same_grid_is_a_copy(top: int, left: int, height: int, width: int, h
     np.testing.assert_array_equal(made(values, source, target, how), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["nearest", "bilinear"])
 @pytest.mark.parametrize(
     ("step", "crs", "corner"),

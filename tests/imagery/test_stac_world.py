@@ -273,6 +273,7 @@ def test_landsat_is_of_the_same_ground(served):
     assert np.median(np.abs(red - truth)[clear]) < 0.003 < np.median(np.abs(red - truth)[~clear])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["berlin", "leipzig", "aberystwyth"])
 def test_real_scenes_are_grounds_too(data, stac_world, name):
     day = Overpass("2025-06-03", cloud=0.2, says_applied=False, says_offset=-0.1)

@@ -58,6 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }  # a log tells the time
 
 
+@pytest.mark.slow
 def test_every_promised_file_is_there_and_nothing_half_written(done: Path) -> None:
     assert all((done / name).is_file() for name in FILES)
     assert not [path for path in done.rglob("*") if ".part" in path.name]

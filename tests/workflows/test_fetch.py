@@ -18,6 +18,8 @@ from citygrain.workflows.fetch import FetchOptions, fetch, plan_fetch
 from citygrain.workflows.fetch_request import FetchRequest
 from helpers import faults
 
+pytestmark = pytest.mark.slow
+
 BANDS = ("B02", "B03", "B04", "B08", "B11")
 
 

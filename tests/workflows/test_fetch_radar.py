@@ -11,6 +11,8 @@ from citygrain.imagery.windows import radar_stack
 from citygrain.workflows.fetch_radar import RadarRecipe, looks_of, radar_window
 from helpers.observed import observations_of
 
+pytestmark = pytest.mark.slow
+
 FILTERS = {
     "none": lambda power, looks: power,
     "boxcar": lambda power, looks: boxcar(power, size=7),

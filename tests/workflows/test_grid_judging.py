@@ -126,6 +126,7 @@ def test_strange_ground_is_warned_of_and_drawn(forest: Path, tmp_path: Path, cap
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_of_several_dates_the_least_like_one_counts(forest: Path) -> None:
     dates = [scene(seed=5), scene(seed=6, strange=12)]
     dates[0].values[:, 50:] = np.nan

@@ -92,6 +92,7 @@ def test_what_cannot_be_compared(maps: tuple[Path, Path, Path], tmp_path: Path) 
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(maps: tuple[Path, Path, Path], tmp_path: Path) -> None:
     hostile = "</style><script>alert(1)</script>{{ 7 * 7 }}"
     folder = tmp_path / "<img src=x onerror=alert(1)>"
