@@ -36,6 +36,12 @@ def test_a_server_is_not_asked_for_ever(served):
     assert site.requests("static/catalog.json") == 4
 
 
+def test_what_is_asked_again_is_no_warning(caplog):
+    with pytest.raises(InputError, match="cannot be reached"):
+        quick().get_json("http://127.0.0.1:9/catalog.json")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("fault", [faults.cut("static/catalog.json"), faults.cut("static/catalog.json", 20)])
 def test_a_cut_answer_is_never_half_an_answer(served, fault):
     _, site = served("plain")

@@ -283,9 +283,8 @@ def _read_shapes(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
             meta, _, shapes, columns = pyogrio.raw.read(path)
         found = list(shapely.from_wkb(shapes)) if shapes is not None else []
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, shapely.errors.ShapelyError) as error:
-        raise InputError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}", wanted="GeoJSON or GeoPackage"
-        ) from None
+        why = str(error).splitlines()[0].split("; It might help")[0].rstrip(".")  # GDAL's advice is for its own callers
+        raise InputError(f"{path} cannot be read: {why}", wanted="GeoJSON or GeoPackage") from None
     fields = {str(name): list(column) for name, column in zip(meta["fields"], columns, strict=True)}
     if not meta["crs"]:
         raise InputError(f"{path} does not say its projection", wanted="a file with one, such as GeoJSON")

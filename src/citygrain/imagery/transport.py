@@ -241,11 +241,14 @@ def gdal_options(*, retries: int = 5, timeout: float = 30.0, cache_bytes: int = 
 
 
 class _Discreet(logging.Filter):
-    """Cuts from what other libraries log of an address what may be secret: all that follows its question mark."""
+    """Cuts from what other libraries log of an address what may be secret: all that follows its question mark.
+
+    That a request is made once more is no warning: where none succeeds, one line of ours says so.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = without_queries(record.getMessage()), ()
-        return True
+        return not (record.name == "urllib3.connectionpool" and record.msg.startswith("Retrying"))
 
 
 _DISCREET = _Discreet()

@@ -142,7 +142,6 @@ def fetch(
         If the disk cannot hold the copies of the images, or a file cannot be written.
     """
     how, tell = options or FetchOptions(), observer or (lambda _, __: None)
-    make_folder(out)
     before = gdal_traffic()
     old = None if how.update else read_lock(out / LOCK)
     _refuse_other_request(old, request, out)
@@ -150,6 +149,7 @@ def fetch(
     found = gather(request, how.transport, lock=old, secrets=how.secrets)
     lock = make_lock(request.to_json(), _grid(request), found.sets, how.transport, workers=how.workers)
     _refuse_changes(old, lock, found)
+    make_folder(out)  # nothing is left where something above was refused
     tell("search", f"{sum(len(each.observations) for each in found.sets)} images")
     reused = old is not None and _there(out, old)
     if reused and old is not None:

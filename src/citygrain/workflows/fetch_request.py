@@ -1,6 +1,7 @@
 """What a fetch is asked for, and which images answer it."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,6 +109,8 @@ class FetchRequest:
             raise InputError(f"clouds up to {self.cloud_max:g} %", wanted="0 to 100")
         if not 0 <= self.dilation <= 1000:
             raise InputError(f"clouds grown by {self.dilation:g} m", wanted="0 to 1000")
+        if self.offset is not None and not math.isfinite(self.offset):
+            raise InputError(f"offset {self.offset:g}", wanted="0 or -1000")
         unknown = [band for band in self.bands if band not in {each.name for each in SENTINEL2.bands}]
         if unknown or not self.bands or len(set(self.bands)) < len(self.bands):
             names = ", ".join(band.name for band in SENTINEL2.bands)
