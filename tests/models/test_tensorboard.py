@@ -191,9 +191,12 @@ def test_another_training_in_the_same_folder_begins_a_new_log(tmp_path: Path) ->
 
 
 def test_what_is_dear_is_left_out_where_it_costs_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("citygrain.models.tensorboard._SHARES", {"steps": 0.0, "epochs": 0.0, "views": 0.0})
+    shares = dict.fromkeys(("steps", "epochs", "views", "points"), 0.0)
+    monkeypatch.setattr("citygrain.models.tensorboard._SHARES", shares)
     trained(tmp_path, epochs=3, points=50)
     log = read_log(tmp_path)
+    projector = (tmp_path / "projector_config.pbtxt").read_text()
+    assert "features, epoch 001" in projector and "epoch 002" not in projector
     assert [entry.step for entry in log.run.Images("confusion of validation")] == [1, 3]
     assert list(log.epochs("macro F1 of validation")) == [1, 2, 3]
 

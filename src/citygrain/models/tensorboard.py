@@ -45,12 +45,11 @@ __all__ = ["STEPS", "Board", "BoardPlan"]
 STEPS = "steps"
 """Folder, below that of the epochs, of the run whose entries count steps of the optimiser."""
 
-_SHARES = {"steps": 0.005, "epochs": 0.01, "views": 0.01}
-"""Share of the time that passes that may go into the entries of each step, of each epoch, and into patches and maps."""
-_POINT_SHARE = 0.01  # and, by a count of passes through the network, into points
-_FIRST_STEPS = 200  # are written whatever they cost
+_SHARES = {"steps": 0.004, "epochs": 0.008, "views": 0.008, "points": 0.008}
+"""Share of the time that passes that may go into the entries of each step, of each epoch, patches and maps, points."""
+_FIRST_STEPS = 100  # are written whatever they cost
 _LEAST_POINTS, _MOST_POINTS = 300, 5000
-_CHECKPOINTS = 3  # that the points are shown at: the first epoch, the middle one, the end
+_CHECKPOINTS = 3  # that the points are shown at: the first epoch, the middle one where it is paid for, the end
 _VIEWS = 5  # times that patches and the map are drawn
 
 
@@ -67,7 +66,7 @@ class BoardPlan:
     bands : tuple of str
         Features for red, green and blue of patches and sprites; empty for rows that are no patches.
     points : int or None
-        Rows that the projector shows, 5,000 at most; if not given, so many that they cost 1 % of the training.
+        Rows that the projector shows, 5,000 at most; if not given, so many that they cost about 1 % of the training.
     crop : Crop or None
         Part of the scene that is mapped while the network learns.
     texts : mapping of str to str
@@ -98,6 +97,7 @@ class Board(pl.Callback):
         self._scores: dict[int, float] = {}  # macro F1 by epoch
         self._clock = self._begun = time.perf_counter()
         self._spent = dict.fromkeys(_SHARES, 0.0)
+        self._dearest = dict.fromkeys(_SHARES, 0.0)  # single entry
         self._steps = 0
         self._training_seconds = 0.0
 
@@ -168,10 +168,11 @@ class Board(pl.Callback):
         with self._spending("views"):
             if self._due(epoch, epochs, _VIEWS) and (epoch == 1 or self._affords("views")):
                 self._views(pl_module, valid, epoch)
-        if self._due(epoch, epochs, _CHECKPOINTS - 1) and epoch < epochs:  # paid for by the number of points
-            name, points = f"features, epoch {epoch:03d}", self._chosen(pl_module, valid)
-            with pl_module.judged_network() as network:
-                self._show_points(network, pl_module.card, points, name)
+        with self._spending("points"):
+            if self._due(epoch, epochs, _CHECKPOINTS - 1) and epoch < epochs and self._affords("points", after=1):
+                name, points = f"features, epoch {epoch:03d}", self._chosen(pl_module, valid)
+                with pl_module.judged_network() as network:
+                    self._show_points(network, pl_module.card, points, name)
         self._logits = []
         for log in self._logs.values():
             log.flush()
@@ -275,7 +276,8 @@ class Board(pl.Callback):
         log, card = self._logs[""], training.card
         if self._given is not None:
             log.picture("patches/as the network gets them", given_patches(*self._given, card, *self._drawn), step=epoch)
-        if valid is not None and self.plan.bands and epoch < training.recipe.epochs:  # at the end `finish` draws them
+        last = training.recipe.epochs
+        if valid is not None and self.plan.bands and 1 < epoch < last:  # most are wrong yet; at the end `finish` draws
             probabilities = spread_columns(torch.cat(self._logits).softmax(1).cpu().numpy(), card)
             wrong = wrong_patches(valid.samples, probabilities, *self._drawn)
             if wrong is not None:
@@ -294,7 +296,7 @@ class Board(pl.Callback):
 
     def _number(self, rows: int, epochs: int) -> int:
         """Return how many points there are: a step costs three passes, a point one at each checkpoint."""
-        paid = int(_POINT_SHARE * 3 * rows * max(1, epochs) / _CHECKPOINTS)
+        paid = int(_SHARES["points"] * 3 * rows * max(1, epochs) / _CHECKPOINTS)
         return min(self.plan.points or max(paid, _LEAST_POINTS), _MOST_POINTS)
 
     def _show_points(self, network: Any, card: ModelCard, points: Points, name: str) -> npt.NDArray[np.float32]:
@@ -321,14 +323,18 @@ class Board(pl.Callback):
         """Tell whether an epoch is the first, the last, or one of `times` spread between."""
         return epoch in (1, epochs) or epoch % max(1, round(epochs / times)) == 0
 
-    def _affords(self, account: str) -> bool:
-        return self._spent[account] <= _SHARES[account] * (time.perf_counter() - self._begun)
+    def _affords(self, account: str, *, after: int = 0) -> bool:
+        """Tell whether an account's share pays for one more of its dearest entries, and for `after` to come."""
+        price = (1 + after) * self._dearest[account]
+        return self._spent[account] + price <= _SHARES[account] * (time.perf_counter() - self._begun)
 
     @contextmanager
     def _spending(self, account: str) -> Iterator[None]:
         start = time.thread_time()  # not what other programs took meanwhile
         yield
-        self._spent[account] += time.thread_time() - start
+        spent = time.thread_time() - start
+        self._spent[account] += spent
+        self._dearest[account] = max(self._dearest[account], spent)
 
 
 def _gradient_norm(training: Training) -> float:
