@@ -1,5 +1,6 @@
 """What memory a run may take: sizes as people write them, and a refusal before anything is made."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citygrain.errors import ConfigError
-from citygrain.workflows.memory import MemoryPlan, memory_bytes
+from citygrain.workflows.memory import MemoryPlan, memory_bytes, release_memory
 from helpers.commands import Command
 
 
@@ -34,3 +35,21 @@ def test_a_run_is_refused_before_anything_is_made(citygrain: Command, tmp_path: 
     said = citygrain("run", tmp_path / "a.toml", "--memory", "much", "--out", tmp_path / "out")
     assert said.returncode == 2 and "memory = 'much'" in said.stderr and len(said.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of a process")
+def test_what_is_no_longer_needed_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    class Holder:
+        def __init__(self) -> None:
+            self.parts, self.itself = [b"x" * 100_000 for _ in range(1_500)], self
+
+    release_memory()
+    before = resident()
+    held, last = Holder(), [b"x" * 100_000 for _ in range(20)]
+    assert resident() - before > 140e6
+    del held
+    release_memory()
+    assert resident() - before < 40e6 and last

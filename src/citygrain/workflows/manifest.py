@@ -20,6 +20,7 @@ from typing import Any
 
 from citygrain.errors import InputError
 from citygrain.files import write_text
+from citygrain.workflows.memory import release_memory
 
 __all__ = ["Manifest", "Observer", "fingerprint", "hash_file"]
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 Observer = Callable[[str, str], None]
 """Called with (step, state), where state is ``"started"``, ``"reused"`` or ``"finished"``."""
 
+_LARGE_MB = 1000.0
+"""Peak of a step, in MB, after which memory that it no longer needs is given back: that takes a tenth of a second."""
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "lightning", "rasterio", "xarray", "numba", "h5py")
 
 
@@ -146,8 +149,10 @@ class Manifest:
         _reset_peak()
         start = time.perf_counter()
         yield
-        seconds = time.perf_counter() - start
-        self.steps[name] = {"seconds": round(seconds, 3), "peak_mb": round(_peak_mb(), 1), "reused": False}
+        seconds, peak = time.perf_counter() - start, _peak_mb()
+        self.steps[name] = {"seconds": round(seconds, 3), "peak_mb": round(peak, 1), "reused": False}
+        if peak > _LARGE_MB:
+            release_memory()
         self._tell(name, "finished")
 
     def write(self) -> None:
