@@ -321,11 +321,23 @@ def test_hectares_want_metres():
         superpixels(georeferenced("EPSG:32630", 10.0), area_ha=0.001)
 
 
+@given(n=st.integers(1, 120))
+@settings(max_examples=10, deadline=None)
+def test_a_mean_area_in_pixels_is_the_number_it_makes(n: int) -> None:
+    scene = city()
+    valid = int(np.isfinite(scene.values).any(0).sum())
+    by_number, by_area = superpixels(scene, n_segments=n), superpixels(scene, area_pixels=valid / n)
+    np.testing.assert_array_equal(by_area.values, by_number.values)
+    assert by_area.attrs["wanted_segments"] == n
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({}, "exactly one"),
         ({"n_segments": 5, "area_ha": 1.0}, "exactly one"),
+        ({"area_pixels": 0.5}, "area_pixels=0.5; wanted: at least 1"),
+        ({"area_pixels": float("nan")}, "at least 1"),
         ({"n_segments": 0}, "1 to 9404"),
         ({"n_segments": 9405}, "1 to 9404"),
         ({"n_segments": 5, "compactness": 0.0}, "compactness"),

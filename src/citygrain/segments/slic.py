@@ -26,6 +26,7 @@ from citygrain.segments._plan import plan_memory, reading_threads
 from citygrain.segments._scaling import Scaling, scale_features, survey, whole_or_window
 from citygrain.segments._seams import join_blocks, renumber
 from citygrain.segments._shelf import Block, Shelf
+from citygrain.segments._wish import Wish
 from citygrain.tiles import Progress, Tile, map_tiles, processors, tile_grid
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def superpixels(
     *,
     n_segments: int | None = None,
     area_ha: float | None = None,
+    area_pixels: float | None = None,
     compactness: float = 0.1,
     iterations: int = 10,
     memory: int | None = None,
@@ -80,9 +82,11 @@ def superpixels(
         Float, NaN = no data. A pixel without any finite band has no data; in a pixel with some, a missing band
         takes that band's middle.
     n_segments : int, optional
-        Number of segments over the pixels with data. Either this or `area_ha`.
+        Number of segments over the pixels with data. Either this, `area_ha` or `area_pixels`.
     area_ha : float, optional
         Mean area of a segment in hectares; wants a projected CRS in metres.
+    area_pixels : float, optional
+        Mean area of a segment in pixels, 1 or more.
     compactness : float
         Weight of nearness in space against likeness, above 0; 0.1 follows the image, 1 is nearly square.
     iterations : int
@@ -118,7 +122,7 @@ def superpixels(
     def keep(rows: slice, columns: slice, window: Ints32) -> None:
         labels[rows, columns] = window
 
-    wish = _Wish(n_segments, area_ha, compactness, iterations)
+    wish = Wish(n_segments, area_ha, compactness, iterations, area_pixels)
     attrs = _segment(features, keep, wish, _Means(memory, None, engine, progress))
     coords = {name: coord for name, coord in features.coords.items() if "band" not in coord.dims}
     return xr.DataArray(labels, dims=("y", "x"), coords=coords, attrs=attrs, name="segments")
@@ -130,6 +134,7 @@ def stream_superpixels(
     *,
     n_segments: int | None = None,
     area_ha: float | None = None,
+    area_pixels: float | None = None,
     compactness: float = 0.1,
     iterations: int = 10,
     memory: int | None = None,
@@ -149,7 +154,7 @@ def stream_superpixels(
     sink : callable
         Called with (rows, columns, labels): slices of the scene and its segments there, int32. Windows come row by
         row, those of a row from left to right, one at a time, each pixel once.
-    n_segments, area_ha, compactness, iterations, engine, progress
+    n_segments, area_ha, area_pixels, compactness, iterations, engine, progress
         See `superpixels`.
     memory : int, optional
         Bytes to work in: fewer threads work, and what does not fit goes to a scratch file.
@@ -178,18 +183,8 @@ def stream_superpixels(
     2
     """
     _check_shape(features)
-    wish = _Wish(n_segments, area_ha, compactness, iterations)
+    wish = Wish(n_segments, area_ha, compactness, iterations, area_pixels)
     return _segment(features, sink, wish, _Means(memory, scratch, engine, progress))
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """What the segments should be like, see `superpixels`."""
-
-    n_segments: int | None
-    area_ha: float | None
-    compactness: float
-    iterations: int
 
 
 @dataclass(frozen=True)
@@ -207,13 +202,13 @@ class _Means:
         return self.engine if isinstance(self.engine, int) else processors()
 
 
-def _segment(features: xr.DataArray, sink: Sink, wish: _Wish, means: _Means) -> dict[str, Any]:
+def _segment(features: xr.DataArray, sink: Sink, wish: Wish, means: _Means) -> dict[str, Any]:
     """Cut a scene into superpixels, hand them to `sink` window by window, return what there is to say of them."""
-    _check(wish)
+    wish.check()
     height, width = features.shape[1:]
     readers = reading_threads(BLOCK, len(features), means.memory, means.threads)
     known = survey(features, tile_grid((height, width), BLOCK), readers)
-    lattice = lay_lattice((height, width), known.valid, _wanted(features, wish.n_segments, wish.area_ha, known.valid))
+    lattice = lay_lattice((height, width), known.valid, wish.wanted(features, known.valid))
     scaling = scale_features(known.bulk, wish.compactness**2 * lattice.reach)
     plan = plan_memory(lattice, lattice.tiles(BLOCK), len(features), means.memory, means.threads)
     means = replace(means, engine=plan.threads) if isinstance(means.engine, int | None) else means
@@ -240,33 +235,6 @@ def _check_shape(features: xr.DataArray) -> None:
         raise InputError(came, wanted="(band, y, x), none empty", mend="transpose or rename them")
 
 
-def _check(wish: _Wish) -> None:
-    if not (np.isfinite(wish.compactness) and 0 < wish.compactness <= 1000):
-        raise InputError(f"compactness {wish.compactness}", wanted="above 0, at most 1000; 0.1 is usual")
-    if wish.iterations < 1:
-        raise InputError(f"{wish.iterations} iterations", wanted="at least 1; 10 are usual")
-
-
-def _wanted(features: xr.DataArray, n_segments: int | None, area_ha: float | None, valid: int) -> int:
-    """Return the number of segments asked for, one way or the other."""
-    if (n_segments is None) == (area_ha is None):
-        raise InputError(f"n_segments={n_segments} and area_ha={area_ha}", wanted="exactly one of the two")
-    if n_segments is not None:
-        if not 1 <= n_segments <= valid:
-            raise InputError(f"n_segments={n_segments}", wanted=f"1 to {valid}, the number of pixels with data")
-        return int(n_segments)
-    geobox = features.odc.geobox
-    if geobox is None or geobox.crs is None or not geobox.crs.projected or set(geobox.crs.units) > {"metre", "m"}:
-        crs = None if geobox is None else geobox.crs
-        raise InputError(
-            f"area_ha on CRS {crs}", wanted="a projected CRS in metres", mend="reproject, or use n_segments"
-        )
-    pixel_ha = abs(geobox.affine.determinant) / 10_000
-    if not (area_ha is not None and pixel_ha <= area_ha < np.inf):
-        raise InputError(f"area_ha={area_ha}", wanted=f"at least one pixel, {pixel_ha:g} ha")
-    return max(1, round(valid * float(pixel_ha) / area_ha))
-
-
 def _fill(shelf: Shelf, features: xr.DataArray, scaling: Scaling, lattice: Lattice, item: tuple[int, Tile]) -> None:
     """Read and quantise a tile; every pixel with data starts in its own cell."""
     k, tile = item
@@ -277,7 +245,7 @@ def _fill(shelf: Shelf, features: xr.DataArray, scaling: Scaling, lattice: Latti
     shelf.put(k, Block(tile, (rows, columns), packed, _pack.start(values, within)))
 
 
-def _iterate(shelf: Shelf, lattice: Lattice, weight: float, wish: _Wish, means: _Means) -> None:
+def _iterate(shelf: Shelf, lattice: Lattice, weight: float, wish: Wish, means: _Means) -> None:
     """Assign and sum tile by tile, move the centres, repeat."""
     bands = shelf.bands
     centres = Centres.none(lattice.shape, bands)

@@ -21,7 +21,7 @@ from citygrain.tiles import Progress
 from citygrain.workflows.ground import clear_trust, refuse_what_is_not_kept, tell_of_ground
 from citygrain.workflows.rasters import copy_segments, count_codes, write_applicability, write_map, write_segments
 from citygrain.workflows.trust import known_ground, look_at_ground, set_rule
-from citygrain.workflows.units import choose_features, strip_tiles
+from citygrain.workflows.units import choose_features
 
 __all__ = ["map_scene"]
 
@@ -93,10 +93,10 @@ def map_scene(
     features = compute_features(scene, how["segment_features"])
     own = folder / "segments.tif"
     if segments is None:
-        number = _number(features, how)
         write_segments(
-            own, features, n_segments=number, compactness=how["compactness"], memory=memory, progress=progress
-        )
+            own, features, area_pixels=how["segment_pixels"], compactness=how["compactness"], memory=memory,
+            progress=progress,
+        )  # fmt: skip
     elif segments.resolve() != own.resolve():
         copy_segments(open_codes(segments), own)
     tessellation = _tessellation((open_codes if is_lazy(scene) else read_codes)(own), how)
@@ -132,13 +132,6 @@ def _same_bands(scene: xr.DataArray, how: Mapping[str, Any]) -> None:
             wanted=f"{', '.join(wanted)}, as the model was trained",
             mend=f"missing {', '.join(missing)}",
         )
-
-
-def _number(features: xr.DataArray, how: Mapping[str, Any]) -> int:
-    """Return how many superpixels make them as large as those of the training scene."""
-    strips = (features.variable[:, *tile.slices].values for tile in strip_tiles(features.shape[1:]))
-    valid = sum(int(np.isfinite(strip).any(0).sum()) for strip in strips)
-    return max(1, round(valid / float(how["segment_pixels"])))
 
 
 def _tessellation(labels: xr.DataArray, how: Mapping[str, Any]) -> SegmentPatches | SegmentStatistics:
