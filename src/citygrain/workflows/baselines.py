@@ -13,6 +13,7 @@ import numpy.typing as npt
 from citygrain.accuracy.baselines import majority_class, paired_scores
 from citygrain.errors import InputError
 from citygrain.legend import Legend
+from citygrain.models.choice import PLAIN
 from citygrain.samples.draw import majority, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.samples import Samples
@@ -207,9 +208,12 @@ def baseline_caveats(figures: Mapping[str, Any]) -> list[str]:
         if not bounds or bounds[0] > 0:
             continue
         name, points = words or part["name"], -100 * part["difference"]["overall_accuracy"]
+        itself = key == "mean_spectra" and figures.get("model", {}).get("chosen") == [PLAIN]
         where = f"on the same held-out {figures['unit']}s"
         if bounds[1] < 0:
             said.append(f"The model is worse than {name}, {where}: by {points:.1f} percentage points.")
+        elif itself:
+            said.append(f"The model is {name}: none that sees more was clearly better on ground that chose it.")
         else:
             said.append(f"The model cannot be told apart from {name}, {where}.")
     return said

@@ -17,7 +17,9 @@ import numpy.typing as npt
 from citygrain.accuracy.baselines import paired_scores
 from citygrain.errors import InputError
 from citygrain.files import write_text
+from citygrain.models.card import read_card
 from citygrain.models.catalogue import make_model
+from citygrain.models.choice import AutoClassifier
 from citygrain.samples.buffer import near_ground, without_neighbours
 from citygrain.samples.draw import draw_samples
 from citygrain.samples.folds import Fold, group_folds, random_folds
@@ -221,13 +223,16 @@ class _Validation:
         c, data = self.config.model, self.data
         own = c.name == self.model
         settings: dict[str, Any] = c.model_dump(include={"recipe", "epochs", "options"}) if own else {}
-        return make_model(
+        model = make_model(
             "forest" if not own else c.name,
             **settings,
             seed=self.seed,
             preparation=preparation(self.config, data.features, data.units),
             units=str(data.features.attrs["units"]),
         )
+        if isinstance(model, AutoClassifier):  # what the run chose, not chosen anew in each fold
+            model.wanted = tuple(read_card(data.folder / "model").recipe.get("chosen", ()))
+        return model
 
     def about(self) -> dict[str, Any]:
         """Return what was done, in words and numbers."""
