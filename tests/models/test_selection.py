@@ -1,7 +1,6 @@
 """The rule by which models are chosen: the simplest that is not clearly worse, on rows that none was trained on."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -66,7 +65,7 @@ class Watched:
 
 def test_training_rows_are_judged_by_models_that_saw_no_row_of_their_group() -> None:
     train, watched = replace(toy_rows(120), group=np.arange(120) // 12), Watched()
-    choice = choose_crossed(train, ("plain", "forest"), watched, rng=np.random.default_rng(0))
+    choice = choose_crossed({"plain": train, "forest": train}, watched, rng=np.random.default_rng(0))
     assert choice.name == "plain" and "120 training rows held out in turn in 10 groups" in choice.why
     assert [name for name, _ in watched.seen] == ["plain"] * 5 + ["forest"] * 5
     for name in ("plain", "forest"):
@@ -76,7 +75,6 @@ def test_training_rows_are_judged_by_models_that_saw_no_row_of_their_group() -> 
 
 
 def test_groups_that_are_missing_or_too_few_are_said() -> None:
-    choose_rows = partial(choose_crossed, names=("plain",), make=Watched(), rng=np.random.default_rng(0))
     for group in (np.full(30, -1), np.zeros(30, np.int64)):
         with pytest.raises(InputError, match="group"):
-            choose_rows(replace(toy_rows(30), group=group))
+            choose_crossed({"plain": replace(toy_rows(30), group=group)}, Watched(), rng=np.random.default_rng(0))

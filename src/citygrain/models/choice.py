@@ -71,6 +71,9 @@ class AutoClassifier(CardedModel):
         Members to train, and take together, whatever the rows say; empty = choose.
     seed : int
         Deals groups of training rows, where there are none to validate on.
+    whole : callable, optional
+        Returns rows on which the plain forest sees whole units, where the rows themselves show parts of them. If that
+        one is taken, such rows are what predicts.
     """
 
     make: Callable[[str], Classifier]
@@ -79,6 +82,7 @@ class AutoClassifier(CardedModel):
     chosen: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     seed: int = 0
+    whole: Callable[[Samples], Samples] | None = None
     _card: ModelCard | None = field(default=None, repr=False)
 
     def fit(self, train: Samples, valid: Samples | None = None) -> Self:
@@ -117,6 +121,10 @@ class AutoClassifier(CardedModel):
         _log.info("%s: %s", choice.name, choice.why)
         self._card = self._new_card(choice)
         return self
+
+    def as_seen(self, samples: Samples) -> Samples:
+        """Return rows like those of the training as what was chosen sees them; others only if `whole` is given."""
+        return self._seen(self.chosen[0], samples)
 
     def predict_proba(self, x: Any) -> Floats:
         """Return class probabilities (n, k) in legend order, the mean of the chosen members.
@@ -204,7 +212,7 @@ class AutoClassifier(CardedModel):
         self.members = {name: self.make(name) for name in names}
         for name, member in self.members.items():
             _log.info("training the %s", name)
-            member.fit(train, valid)
+            member.fit(self._seen(name, train), self._seen(name, valid) if valid is not None else None)
 
     def _without_validation(self, train: Samples) -> Choice:
         """Choose one of the forests on training rows, which cost little to train again; else one that sees all."""
@@ -212,11 +220,14 @@ class AutoClassifier(CardedModel):
             return Choice(" + ".join(self.wanted), "it was asked for", {})
         if len(train) > _MOST_CROSSED:
             return Choice(_ALONE, f"{_NO_RULE}, and {len(train):,} training rows are too many to hold out in turn", {})
-        forests = [name for name in candidates(train) if name in FORESTS]
+        rows = {name: self._seen(name, train) for name in candidates(train) if name in FORESTS}
         try:
-            return choose_crossed(train, forests, self.make, rng=np.random.default_rng([self.seed, 9]))
+            return choose_crossed(rows, self.make, rng=np.random.default_rng([self.seed, 9]))
         except InputError as error:
             return Choice(_ALONE, f"{_NO_RULE}, and training rows cannot be held out in turn: {error.came}", {})
+
+    def _seen(self, name: str, samples: Samples) -> Samples:
+        return self.whole(samples) if self.whole is not None and name == PLAIN else samples
 
     @property
     def _together(self) -> tuple[str, ...]:
@@ -225,7 +236,7 @@ class AutoClassifier(CardedModel):
 
     def _right(self, valid: Samples) -> dict[str, npt.NDArray[np.bool_]]:
         """Tell which rows each member gets right, and the mean of several, from the simplest to the most elaborate."""
-        probabilities = {name: member.predict_proba(valid.x) for name, member in self.members.items()}
+        probabilities = {name: one.predict_proba(self._seen(name, valid).x) for name, one in self.members.items()}
         probabilities[_ALL] = _mean([probabilities[name] for name in self._together])
         columns = valid.legend.columns(valid.y)
         return {name: p.argmax(1) == columns for name, p in probabilities.items()}
@@ -249,7 +260,7 @@ class AutoClassifier(CardedModel):
             epochs=max(card.epochs for card in cards.values()),
             half=any(card.half for card in cards.values()),
             versions={name: version for card in cards.values() for name, version in card.versions.items()},
-            preparation=dict(self.preparation),
+            preparation=dict(first.preparation or self.preparation),
             history=history,
             checksum="",
         )

@@ -4,7 +4,7 @@ That ground is validation rows. Where there are none, training rows stand in, wh
 in turn.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -79,16 +79,14 @@ def choose(
 
 
 def choose_crossed(
-    train: Samples, names: Sequence[str], make: Callable[[str], Classifier], *, rng: np.random.Generator
+    rows: Mapping[str, Samples], make: Callable[[str], Classifier], *, rng: np.random.Generator
 ) -> Choice:
     """Choose on the training rows themselves, each judged by models that saw neither its group nor ground beside it.
 
     Parameters
     ----------
-    train : Samples
-        Labelled rows with their `group`.
-    names : sequence of str
-        The models, the simplest first.
+    rows : mapping of str to Samples
+        Labelled rows with their `group` as each model sees them, the simplest first.
     make : callable
         Makes one of them, ready to fit.
     rng : numpy.random.Generator
@@ -99,9 +97,10 @@ def choose_crossed(
     InputError
         If rows have no group, or groups and classes are too few to hold some out.
     """
+    train = next(iter(rows.values()))
     folds = folds_apart(train, _FOLDS, rng=rng)
     columns = train.legend.columns(train.y)
-    said = {name: crossed_probabilities(train, folds, partial(make, name)) for name in names}
+    said = {name: crossed_probabilities(seen, folds, partial(make, name)) for name, seen in rows.items()}
     right = {name: p.argmax(1) == columns for name, p in said.items()}
     return choose(right, train.group, rows="training rows held out in turn")
 

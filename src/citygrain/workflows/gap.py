@@ -31,6 +31,7 @@ from citygrain.workflows.finished_run import FinishedRun, check_inputs, read_run
 from citygrain.workflows.manifest import hash_file
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.units import NOUNS, preparation
+from citygrain.workflows.whole_units import units_seen
 
 if TYPE_CHECKING:
     from citygrain.models.classifier import Classifier
@@ -179,7 +180,8 @@ class _Validation:
         config = with_block(run.config, run.folder)
         data = RunData(config, run.folder, lambda _: nullcontext())
         reference, legend = data.reference
-        samples = draw_samples(data.chosen, data.units, reference, legend=legend)
+        units = units_seen(data.units, read_card(run.folder / "model").preparation)
+        samples = draw_samples(data.chosen, units, reference, legend=legend)
         samples = replace(samples, group=np.asarray(run.table["block"], np.int64))
         pool = samples[(samples.y > 0) & (samples.group >= 0)]
         rng = np.random.default_rng([seed, 7])
