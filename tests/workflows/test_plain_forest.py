@@ -47,7 +47,7 @@ def test_it_stands_beside_the_forest_that_it_is(run: Path) -> None:
     assert "The model is a forest on mean spectra: none that sees more was clearly better" in " ".join(
         baseline_caveats(figures)
     )
-    assert "Plain_forest</b> was taken: the best of all." in (run / "report.html").read_text(encoding="utf-8")
+    assert "Plain forest</b> was taken: the best of all." in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_it_is_the_forest_of_the_baseline(run: Path) -> None:

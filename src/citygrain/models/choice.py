@@ -123,7 +123,7 @@ class AutoClassifier(CardedModel):
         return self
 
     def as_seen(self, samples: Samples) -> Samples:
-        """Return rows like those of the training as what was chosen sees them; others only if `whole` is given."""
+        """Return rows like those of the training as what was chosen sees them, see `whole`."""
         return self._seen(self.chosen[0], samples)
 
     def predict_proba(self, x: Any) -> Floats:

@@ -152,7 +152,8 @@ def unit_codes(given: ReferenceConfig, data: RunData, legend: Legend, key: str) 
 
 def _of_forest(data: RunData, table: Table, legend: Legend, test: npt.NDArray[np.int64]) -> Codes:
     """Return what a forest on mean spectra says of the test units, trained on the model's training units."""
-    drawn = np.unique(read_units(data.folder / "samples.h5"))
+    drawn = read_units(data.folder / "samples.h5")
+    drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # in the model's order, each once
     train = drawn[table["role"][drawn] == ROLES.index("train")]
     means = mean_spectra(data.chosen, data.units, np.concatenate([train, test]))
     names = tuple(str(name) for name in data.chosen.band.values)
