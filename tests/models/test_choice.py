@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from citygrain.errors import InputError
 from citygrain.models.catalogue import load_model, make_model
-from citygrain.models.choice import FORESTS, AutoClassifier, candidates, choose
+from citygrain.models.choice import FORESTS, PLAIN, AutoClassifier, candidates
 from citygrain.models.classifier import Classifier
 from citygrain.models.trust import write_trust
+from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 from helpers.worlds import toy_patches, toy_rows
 
@@ -32,37 +30,56 @@ def small(name: str) -> Classifier:
     return model
 
 
-@given(arrays(bool, (3, 24)), arrays(np.int64, 24, elements=st.integers(0, 5)))
-def test_the_choice_is_the_simplest_within_one_error_of_the_best(right: np.ndarray, group: np.ndarray) -> None:
-    names = ("forest", "network", "all")
-    chosen, why = choose(dict(zip(names, right, strict=True)), group)
-    best = right[int(right.mean(1).argmax())].astype(float)
-
-    def near(of: np.ndarray) -> bool:
-        """Whether the best is not clearly better, by the definition of a ratio estimator."""
-        difference = best - of
-        blocks = group if len(np.unique(group)) > 1 else np.arange(len(group))
-        totals = [(difference[blocks == b] - difference.mean()).sum() for b in np.unique(blocks)]
-        variance = len(totals) / (len(totals) - 1) * np.square(totals).sum() / len(group) ** 2
-        return bool(difference.mean() <= np.sqrt(variance) + 1e-12)
-
-    place = names.index(chosen)
-    assert near(right[place]) and not any(near(of) for of in right[:place])
-    assert f"{right[place].mean():.3f}" in why and "24 validation rows" in why
+def grouped(samples: Samples) -> Samples:
+    """The rows in groups of ten."""
+    return replace(samples, group=np.arange(len(samples)) // 10)
 
 
-def test_rows_of_one_block_count_as_one_piece_of_evidence() -> None:
-    forest, network = np.zeros(40, bool), np.zeros(40, bool)
-    network[:10] = True  # better on ten rows
-    right = {"forest": forest, "network": network}
-    assert choose(right, np.arange(40))[0] == "network"  # of as many blocks
-    assert choose(right, np.repeat([0, 1, 1, 1], 10))[0] == "forest"  # of one
+def test_without_validation_rows_and_groups_a_forest_that_sees_all_is_trained_alone() -> None:
+    for train in (toy_rows(), toy_patches()):
+        model = AutoClassifier(small).fit(train)
+        assert model.chosen == ("forest",) == tuple(model.members)
+        why = model.card.recipe["why"]
+        assert "no validation rows" in why and "90 of 90 labelled samples have no group" in why
 
 
-def test_without_validation_rows_the_simplest_is_trained_alone() -> None:
-    model = AutoClassifier(small).fit(toy_rows())
-    assert model.chosen == ("forest",) == tuple(model.members)
-    assert "no validation rows" in model.card.recipe["why"]
+def test_without_validation_rows_groups_of_training_rows_choose() -> None:
+    train = grouped(toy_patches(120))
+    model = AutoClassifier(small).fit(train)
+    assert model.chosen == (PLAIN,) == tuple(model.members)  # colour is all there is to tell: the others are no better
+    assert "120 training rows held out in turn in 12 groups" in model.card.recipe["why"]
+    assert set(model.card.recipe["accuracy_of_validation"]) == set(FORESTS)
+
+
+def test_what_is_asked_for_is_trained_alone() -> None:
+    for valid in (None, grouped(toy_patches(60, seed=5))):
+        model = AutoClassifier(small, wanted=("forest", PLAIN)).fit(grouped(toy_patches()), valid)
+        assert model.chosen == ("forest", PLAIN) == tuple(model.members)
+
+
+def test_rows_of_their_own_values_alone_have_no_plainer_forest() -> None:
+    assert candidates(toy_rows()) == ("forest", "wide_forest", "mlp")
+    beside = replace(toy_rows(), features=("B02", "B02 mean", "B02 std"))
+    assert candidates(beside) == (PLAIN, "forest", "wide_forest", "mlp")
+
+
+@pytest.mark.slow
+def test_the_plain_forest_is_taken_where_colour_is_all_there_is_to_tell(tmp_path: Path) -> None:
+    train, valid, test = grouped(toy_patches(240)), grouped(toy_patches(240, seed=5)), toy_patches(41, seed=9)
+    model = AutoClassifier(small).fit(train, valid)
+    assert model.chosen == (PLAIN,) and set(model.members) == {*FORESTS, "cnn"}
+    alone = small(PLAIN).fit(train)
+    np.testing.assert_array_equal(model.predict_proba(test.x), alone.predict_proba(test.x))
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(test.x), model.predict_proba(test.x))
+    assert loaded.card.features == train.features and loaded.card.network == "extra-trees"
+    assert model.embed(test.x).shape == (41, 3) == (41, len(model.importance_))  # a mean of each band
+
+
+def test_the_mean_of_several_leaves_the_plain_one_out() -> None:
+    model = AutoClassifier(small, wanted=(PLAIN, "forest", "wide_forest")).fit(toy_patches())
+    assert model._together == ("forest", "wide_forest")
 
 
 def test_the_mean_of_all_is_the_mean_of_all(tmp_path: Path) -> None:
@@ -80,9 +97,9 @@ def test_the_mean_of_all_is_the_mean_of_all(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_patches_go_to_a_forest_and_a_network_of_patches(tmp_path: Path) -> None:
     train = toy_patches()
-    assert candidates(train) == ("forest", "wide_forest", "cnn")
+    assert candidates(train) == (PLAIN, "forest", "wide_forest", "cnn")
     model = AutoClassifier(small).fit(train, toy_patches(30, seed=5))
-    assert set(model.members) == {"forest", "wide_forest", "cnn"}
+    assert set(model.members) == {PLAIN, "forest", "wide_forest", "cnn"}
     model.save(tmp_path)
     test = toy_patches(41, seed=9)
     np.testing.assert_array_equal(load_model(tmp_path).predict_proba(test.x), model.predict_proba(test.x))
@@ -145,6 +162,6 @@ def test_temperature_and_what_it_decides_on(tmp_path: Path) -> None:
 
 def test_a_forest_takes_its_own_settings_alone() -> None:
     assert make_model("forest", options={"share": "0.5", "trees": 7}).share == 0.5  # type: ignore[attr-defined]
-    for options in ({"mixup": 0.2}, {"share": "wide"}, {"share": 2.0}, {"trees": -1}):
+    for options in ({"mixup": 0.2}, {"share": "wide"}, {"share": 2.0}, {"trees": -1}, {"sees": "much"}):
         with pytest.raises(InputError, match="forest"):
             make_model("forest", options=options)

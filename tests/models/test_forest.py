@@ -13,7 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from citygrain.errors import InputError
 from citygrain.legend import URBAN
 from citygrain.models.forest import ForestClassifier
+from citygrain.models.statistics import own_means
 from citygrain.samples.samples import Samples
+from helpers.worlds import BANDS, toy_patches
 
 
 class Stranger:
@@ -71,3 +73,53 @@ print(torch.ones(1).item())
 """
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["False", "1.0"]
+
+
+PLAIN = {"sees": "means", "trees": 12}
+
+
+@pytest.mark.parametrize("outline", [True, False])
+def test_what_sees_means_is_the_forest_of_these_means(outline: bool, tmp_path: Path) -> None:
+    train, test = toy_patches(outline=outline), toy_patches(41, seed=9, outline=outline)
+    train.x[::7, 0, 9] = np.nan  # a line is missing in some
+    means = [own_means(part.x, part.features) for part in (train, test)]
+    rows = Samples.of(means[0], train.y, features=BANDS, legend=train.legend)
+    plain = ForestClassifier(**PLAIN).fit(train)  # type: ignore[arg-type]
+    alone = ForestClassifier(trees=12).fit(rows)
+    np.testing.assert_array_equal(plain.predict_proba(test.x), alone.predict_proba(means[1]))
+    np.testing.assert_array_equal(plain.embed(test.x), alone.embed(means[1]))
+    plain.save(tmp_path)
+    again = ForestClassifier.load(tmp_path)
+    assert again.sees == "means" and again.card.features == train.features
+    np.testing.assert_array_equal(again.predict_proba(test.x), plain.predict_proba(test.x))
+
+
+def test_own_means_are_those_of_the_unit_and_of_what_is_there() -> None:
+    image = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    inside = np.array([[[[0, 0, 0], [1, 1, 1], [0, 0, 0]]]], np.float32)
+    hole = np.where(image == 3, np.nan, image).astype(np.float32)
+    for values, mask, wanted in ((image, inside, 4.0), (hole, inside, 4.5), (image, 0 * inside, 4.0)):
+        seen = own_means(np.concatenate([values, mask], 1).astype(np.float32), ("B02", "SEGMENT"))
+        assert seen.tolist() == [[wanted]]
+    assert np.isnan(own_means(np.full((1, 1, 3, 3), np.nan, np.float32), ("B02",))).all()
+    wide = np.zeros((1, 1, 9, 9), np.float32)
+    wide[0, 0, 3:6, 3:6] = 1.0
+    assert own_means(wide, ("B02",), centre=3) == 1.0 > own_means(wide, ("B02",), centre=5)
+
+
+def test_of_cells_the_means_are_those_of_the_cell() -> None:
+    train = toy_patches(outline=False)
+    how = {"tessellation": "cells", "cell_m": 30.0, "pixel_m2": 100.0}
+    cells = ForestClassifier(**PLAIN, preparation=how).fit(train)  # type: ignore[arg-type]
+    middle = Samples.of(train.x[:, :, 8:11, 8:11].mean((2, 3)), train.y, features=BANDS, legend=train.legend)
+    alone = ForestClassifier(trees=12).fit(middle)
+    np.testing.assert_allclose(cells.embed(train.x), alone.embed(middle.x), atol=1e-5)
+
+
+def test_a_forest_that_cannot_see_so_is_refused() -> None:
+    for settings in ({"sees": "much"}, {"sees": "means", "recipe": "course"}):
+        with pytest.raises(InputError, match=r"forest of recipe .* that sees"):
+            ForestClassifier(**settings)  # type: ignore[arg-type]
+    for broken in ({"cell_m": "wide", "pixel_m2": 100.0}, {"cell_m": 100.0}, {"cell_m": 100.0, "pixel_m2": 0.0}):
+        with pytest.raises(InputError, match="broken preparation"):
+            ForestClassifier(**PLAIN, preparation=broken).fit(toy_patches())  # type: ignore[arg-type]

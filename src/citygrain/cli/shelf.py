@@ -99,13 +99,16 @@ def _published(model: "PublishedModel", cache: Path) -> dict[str, Any]:
 
 
 def _own(folder: Path, card: "ModelCard") -> dict[str, Any]:
-    judged = [epoch["valid_accuracy"] for epoch in card.history if "valid_accuracy" in epoch]
+    taken = card.recipe.get("chosen")
+    choice = f"{' and '.join(map(str, taken))}: {card.recipe.get('why')}" if isinstance(taken, list) else ""
+    judged = [epoch["valid_accuracy"] for epoch in card.history if "valid_accuracy" in epoch and not choice]
     scores = {"data": "its own validation rows", "overall_accuracy": judged[-1]} if judged else {}
     rows = sum(card.counts.values())
     return {
         "name": str(folder),
         "title": card.origin.get("title", f"{card.network} of recipe {card.recipe.get('name', 'unknown')}"),
         "network": card.network,
+        "choice": choice,
         "features": list(card.features),
         "shape": list(card.input_shape),
         "units": card.units,
@@ -127,6 +130,7 @@ def _told(row: dict[str, Any]) -> dict[str, str]:
     figures = ", ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in scores.items())
     told = {
         "network": row["network"],
+        "chosen": row.get("choice", ""),
         "input": f"{', '.join(row['features'])} ({', '.join(part for part in (row['units'], row['level']) if part)})",
         "trained on": row["training"],
         "not for": row["not_for"],

@@ -61,7 +61,7 @@ def make_model(
         Epochs of a network; the recipe's own if not given. A forest has none.
     options : mapping, optional
         Settings of a network's recipe to change, such as ``{"mixup": 0.2}`` (`citygrain.models.recipe.Recipe`); of a
-        forest ``trees`` and ``share`` (`citygrain.models.forest.ForestClassifier`).
+        forest ``trees``, ``share`` and ``sees`` (`citygrain.models.forest.ForestClassifier`).
     seed : int
         Source of every draw.
     threads : int, optional
@@ -133,7 +133,7 @@ def make_model(
 
 def _forest_settings(options: Mapping[str, object]) -> dict[str, Any]:
     """Return the settings of a forest; they may come as text."""
-    kinds = {"trees": int, "share": float}
+    kinds = {"trees": int, "share": float, "sees": str}
     strange = [key for key in options if key not in kinds]
     if strange:
         raise InputError(f"setting {strange[0]!r} of a forest", wanted=" or ".join(kinds))
@@ -157,7 +157,7 @@ def _automatic(given: Mapping[str, Any], recipe: str, options: Mapping[str, obje
         threads = given["threads"] or processors()  # no bit depends on it
         return make_model("forest", options=FORESTS[name], **{**given, "threads": threads, "devices": ONE})
 
-    return AutoClassifier(member, dict(given["preparation"] or {}))
+    return AutoClassifier(member, dict(given["preparation"] or {}), seed=given["seed"])
 
 
 def load_model(folder: Path) -> Classifier:

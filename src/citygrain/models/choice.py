@@ -1,8 +1,9 @@
 """The model for those who name none: several are trained, and validation rows choose one of them, or their mean.
 
-Which is best depends on the ground: with few labels a forest, with many sometimes a network, or the mean of both, which
-err in different places. The rows that choose stand on ground that none was trained on; what they said is written into
-the card. Where they cannot tell two apart, the simpler one is taken.
+Which is best depends on the ground: where colour alone tells the classes apart a plain forest on mean spectra, else one
+that sees more; with many labels sometimes a network, or the mean of several, which err in different places. The rows
+that choose stand on ground that none was trained on; what they said is written into the card. Where they cannot tell
+two apart, the simpler one is taken.
 """
 
 import hashlib
@@ -20,21 +21,33 @@ from citygrain.errors import InputError
 from citygrain.models.card import CARD, ModelCard, read_card
 from citygrain.models.classifier import CardedModel, Classifier, Embedder, labelled, same_features
 from citygrain.models.normalisation import Normalisation
+from citygrain.models.selection import Choice, choose, choose_crossed
+from citygrain.models.statistics import own_columns
 from citygrain.models.store import read_weights, remove_model, write_model
 from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 
-__all__ = ["FORESTS", "KIND", "AutoClassifier", "candidates", "choose"]
+__all__ = ["FORESTS", "KIND", "PLAIN", "AutoClassifier", "candidates"]
 
 KIND = "auto"
 """Kind of the card."""
 
-FORESTS: dict[str, dict[str, object]] = {"forest": {}, "wide_forest": {"share": 1.0, "trees": 100}}
-"""Forests among the candidates, and their settings."""
+PLAIN = "plain_forest"
+"""The simplest candidate: the forest on mean spectra that every run's score stands beside."""
+FORESTS: dict[str, dict[str, object]] = {
+    PLAIN: {"sees": "means", "trees": 100},
+    "forest": {},
+    "wide_forest": {"share": 1.0, "trees": 100},
+}
+"""Forests among the candidates, and their settings, the simplest first."""
 
 _INDEX = "members.json"
 _ALL = "all"
-_ALONE = "there were no validation rows to compare it with others"
+_ALONE = "forest"
+"""What is taken where nothing can be compared: it sees all, which a plain one does not."""
+_NO_RULE = "there were no validation rows to compare it with others"
+_MOST_CROSSED = 5_000
+"""Training rows up to which they are held out in turn where there are none to validate on."""
 _log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
@@ -42,7 +55,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass
 class AutoClassifier(CardedModel):
-    """Models that are trained on the same rows; what predicts is one of them, or the mean of all.
+    """Models that are trained on the same rows; what predicts is one of them, or the mean of all but the plainest.
 
     Attributes
     ----------
@@ -54,20 +67,31 @@ class AutoClassifier(CardedModel):
         The models that were trained, by name, the simplest first. Known after `fit`.
     chosen : tuple of str
         Names of those that predict; their probabilities are averaged. Known after `fit`.
+    wanted : tuple of str
+        Members to train, and take together, whatever the rows say; empty = choose.
+    seed : int
+        Deals groups of training rows, where there are none to validate on.
+    whole : callable, optional
+        Returns rows on which the plain forest sees whole units, where the rows themselves show parts of them. If that
+        one is taken, such rows are what predicts.
     """
 
     make: Callable[[str], Classifier]
     preparation: Mapping[str, Any] = field(default_factory=dict)
     members: Mapping[str, Classifier] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+    seed: int = 0
+    whole: Callable[[Samples], Samples] | None = None
     _card: ModelCard | None = field(default=None, repr=False)
 
     def fit(self, train: Samples, valid: Samples | None = None) -> Self:
         """Train every member, and choose on the validation rows.
 
-        Each member and the mean of all judge these rows. The most accurate wins, unless a simpler one is within one
-        standard error of the difference, by groups (blocks, polygons): then that one is taken. Without such rows
-        nothing can be compared, and the simplest is trained alone.
+        Each member and the mean of all but the plainest judge these rows. The most accurate wins, unless a simpler one
+        is within one standard error of the difference, by groups (blocks, polygons): then that one is taken. Without
+        such rows the forests are compared on whole groups of training rows, held out in turn. Where there are no
+        groups either nothing can be compared, and a forest that sees all is trained alone.
 
         Parameters
         ----------
@@ -86,17 +110,21 @@ class AutoClassifier(CardedModel):
         train = labelled(train)
         if valid is not None:
             same_features(train, valid)
-        names = candidates(train) if valid is not None and len(valid) else candidates(train)[:1]
-        self.members = {name: self.make(name) for name in names}
-        for name, member in self.members.items():
-            _log.info("training the %s", name)
-            member.fit(train, valid)
-        right = {} if valid is None or len(names) == 1 else self._right(valid)
-        best, why = choose(right, valid.group) if valid is not None and right else (names[0], _ALONE)
-        self.chosen = names if best == _ALL else (best,)
-        _log.info("%s: %s", best, why)
-        self._card = self._new_card({name: float(rows.mean()) for name, rows in right.items()}, why)
+        if self.wanted or valid is None or not len(valid):
+            choice = self._without_validation(train)
+            self.chosen = self.wanted or (choice.name,)
+            self._train(self.chosen, train, valid)
+        else:
+            self._train(candidates(train), train, valid)
+            choice = choose(self._right(valid), valid.group)
+            self.chosen = self._together if choice.name == _ALL else (choice.name,)
+        _log.info("%s: %s", choice.name, choice.why)
+        self._card = self._new_card(choice)
         return self
+
+    def as_seen(self, samples: Samples) -> Samples:
+        """Return rows like those of the training as what was chosen sees them, see `whole`."""
+        return self._seen(self.chosen[0], samples)
 
     def predict_proba(self, x: Any) -> Floats:
         """Return class probabilities (n, k) in legend order, the mean of the chosen members.
@@ -180,14 +208,40 @@ class AutoClassifier(CardedModel):
         model._card = card
         return model
 
+    def _train(self, names: Sequence[str], train: Samples, valid: Samples | None) -> None:
+        self.members = {name: self.make(name) for name in names}
+        for name, member in self.members.items():
+            _log.info("training the %s", name)
+            member.fit(self._seen(name, train), self._seen(name, valid) if valid is not None else None)
+
+    def _without_validation(self, train: Samples) -> Choice:
+        """Choose one of the forests on training rows, which cost little to train again; else one that sees all."""
+        if self.wanted:
+            return Choice(" + ".join(self.wanted), "it was asked for", {})
+        if len(train) > _MOST_CROSSED:
+            return Choice(_ALONE, f"{_NO_RULE}, and {len(train):,} training rows are too many to hold out in turn", {})
+        rows = {name: self._seen(name, train) for name in candidates(train) if name in FORESTS}
+        try:
+            return choose_crossed(rows, self.make, rng=np.random.default_rng([self.seed, 9]))
+        except InputError as error:
+            return Choice(_ALONE, f"{_NO_RULE}, and training rows cannot be held out in turn: {error.came}", {})
+
+    def _seen(self, name: str, samples: Samples) -> Samples:
+        return self.whole(samples) if self.whole is not None and name == PLAIN else samples
+
+    @property
+    def _together(self) -> tuple[str, ...]:
+        """Names of the members that are averaged: what sees less than the others would blur them."""
+        return tuple(name for name in self.members if name != PLAIN)
+
     def _right(self, valid: Samples) -> dict[str, npt.NDArray[np.bool_]]:
-        """Tell which rows each member gets right, and the mean of all, from the simplest to the most elaborate."""
-        probabilities = {name: member.predict_proba(valid.x) for name, member in self.members.items()}
-        probabilities[_ALL] = _mean(list(probabilities.values()))
+        """Tell which rows each member gets right, and the mean of several, from the simplest to the most elaborate."""
+        probabilities = {name: one.predict_proba(self._seen(name, valid).x) for name, one in self.members.items()}
+        probabilities[_ALL] = _mean([probabilities[name] for name in self._together])
         columns = valid.legend.columns(valid.y)
         return {name: p.argmax(1) == columns for name, p in probabilities.items()}
 
-    def _new_card(self, scores: dict[str, float], why: str) -> ModelCard:
+    def _new_card(self, choice: Choice) -> ModelCard:
         cards = {name: self.members[name].card for name in self.chosen}
         first = next(iter(cards.values()))
         history = [epoch for member in self.members.values() for epoch in member.history_]
@@ -195,13 +249,18 @@ class AutoClassifier(CardedModel):
             first,
             kind=KIND,
             network=" + ".join(card.network for card in cards.values()),
-            recipe={"name": "auto", "chosen": list(self.chosen), "accuracy_of_validation": scores, "why": why},
+            recipe={
+                "name": "auto",
+                "chosen": list(self.chosen),
+                "accuracy_of_validation": dict(choice.accuracy),
+                "why": choice.why,
+            },
             parameters=sum(card.parameters for card in cards.values()),
             normalisation=Normalisation.none(len(first.features)).to_dict(),  # the members have their own
             epochs=max(card.epochs for card in cards.values()),
             half=any(card.half for card in cards.values()),
             versions={name: version for card in cards.values() for name, version in card.versions.items()},
-            preparation=dict(self.preparation),
+            preparation=dict(first.preparation or self.preparation),
             history=history,
             checksum="",
         )
@@ -210,8 +269,9 @@ class AutoClassifier(CardedModel):
 def candidates(train: Samples) -> tuple[str, ...]:
     """Return the names of the models that such rows are tried with.
 
-    Rows of statistics go to two forests and a network of rows; patches to forests of their statistics and a network
-    of patches. The wide forest tries every value at each split: better where a few values tell the classes apart.
+    Rows of statistics go to forests and a network of rows; patches to forests of their statistics and a network of
+    patches. The plain forest sees the unit's own mean of each feature; it is left out where rows hold nothing else. The
+    wide forest tries every value at each split: better where a few values tell the classes apart.
 
     Examples
     --------
@@ -219,49 +279,10 @@ def candidates(train: Samples) -> tuple[str, ...]:
     >>> candidates(Samples.of(np.zeros((2, 3)), [1, 4], features=("a", "b", "c"), legend=URBAN))
     ('forest', 'wide_forest', 'mlp')
     """
-    if len(train.x.shape) == 2:
-        return *FORESTS, "mlp"
-    return *FORESTS, "cnn"
-
-
-def choose(right: Mapping[str, npt.NDArray[np.bool_]], group: npt.NDArray[np.int64]) -> tuple[str, str]:
-    """Return which of several models to take, and why: the simplest that is not clearly worse than the best.
-
-    Clearly is by more than one standard error of the difference in accuracy. Rows of one group err alike, so the error
-    is that of a ratio over groups (Cochran 1977, section 2.12); rows without groups stand for themselves.
-
-    Parameters
-    ----------
-    right : mapping of str to ndarray of bool, (n,)
-        Which rows each model gets right, from the simplest to the most elaborate.
-    group : ndarray of int, (n,)
-        Group of each row; -1 = none.
-
-    Examples
-    --------
-    >>> forest, network = np.array([1, 1, 0, 1], bool), np.array([1, 1, 1, 1], bool)
-    >>> choose({"forest": forest, "network": network}, np.array([0, 0, 1, 1]))[0]
-    'forest'
-    """
-    accuracy = {name: float(rows.mean()) for name, rows in right.items()}
-    best = max(accuracy, key=lambda name: accuracy[name])
-    blocks = group if (group >= 0).all() and len(np.unique(group)) > 1 else np.arange(len(group))
-    number = len(np.unique(blocks))
-    told = ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items())
-    for name, rows in right.items():
-        spread = _spread(right[best].astype(float) - rows, blocks)
-        if accuracy[best] - accuracy[name] <= spread:
-            kind = "best" if name == best else "simplest that is within one standard error of the best"
-            return name, f"the {kind} on {len(rows):,} validation rows in {number:,} groups (accuracy: {told})"
-    return best, told  # not reached: the best is within any error of itself
-
-
-def _spread(difference: npt.NDArray[np.float64], group: npt.NDArray[np.int64]) -> float:
-    """Return the standard error of the mean of rows that come in groups."""
-    _, place = np.unique(group, return_inverse=True)
-    sums, sizes = np.bincount(place, difference), np.bincount(place)
-    number, rest = len(sums), sums - difference.mean() * sizes
-    return float(np.sqrt(number / max(1, number - 1) * np.square(rest).sum()) / len(difference))
+    patches = len(train.x.shape) == 4
+    more = patches or len(own_columns(train.features)) < len(train.features)
+    forests = [name for name in FORESTS if more or name != PLAIN]
+    return *forests, "cnn" if patches else "mlp"
 
 
 def _mean(probabilities: Sequence[Floats]) -> Floats:

@@ -7,6 +7,7 @@ import functools
 import io
 import itertools
 import json
+import math
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from citygrain.errors import InputError
 from citygrain.models.card import ModelCard, read_card
 from citygrain.models.classifier import CardedModel, batches, labelled, same_features, spread_columns
 from citygrain.models.normalisation import Normalisation, learn_normalisation
-from citygrain.models.statistics import patch_statistics
+from citygrain.models.statistics import CENTRE, own_means, patch_statistics
 from citygrain.models.store import read_weights, write_model
 from citygrain.samples.samples import Samples
 
@@ -34,6 +35,7 @@ _TRUSTED = ["sklearn.tree._tree.Tree"]
 """Types besides plain data that a forest's file may hold; anything else is refused."""
 _BATCH = 1_024
 _TREES = {"course": 100, "default": 300}
+_SEES = ("all", "means")
 
 
 @dataclass
@@ -63,6 +65,9 @@ class ForestClassifier(CardedModel):
     share : float
         Share of the values that are tried at each split, above 0 to 1; 0 = their root, as usual. All of them suit
         ground whose classes a few values tell apart; the root suits noisy labels.
+    sees : str
+        ``"all"``, or ``"means"``: the unit's own mean of each feature and nothing else
+        (`citygrain.models.statistics.own_means`); with the default recipe.
     """
 
     recipe: str = "default"
@@ -73,6 +78,7 @@ class ForestClassifier(CardedModel):
     licence: str = "unspecified"
     trees: int = 0
     share: float = 0.0
+    sees: str = "all"
     _card: ModelCard | None = field(default=None, repr=False)
     _forest: Any = field(default=None, repr=False)
 
@@ -83,6 +89,8 @@ class ForestClassifier(CardedModel):
             raise InputError(
                 f"a forest with share = {self.share}, trees = {self.trees}", wanted="share from 0 to 1, trees from 0"
             )
+        if self.sees not in (_SEES if self.recipe == "default" else _SEES[:1]):
+            raise InputError(f"a forest of recipe {self.recipe!r} that sees {self.sees!r}", wanted=" or ".join(_SEES))
         self.trees = self.trees or _TREES[self.recipe]
 
     def fit(self, train: Samples, valid: Samples | None = None) -> Self:
@@ -98,8 +106,7 @@ class ForestClassifier(CardedModel):
         train = labelled(train)
         if valid is not None:
             same_features(train, valid)
-        learn = learn_normalisation if self.recipe == "default" else None
-        scaling = learn(train.x, train.features) if learn else Normalisation.none(len(train.features))
+        scaling = self._scaling(train)
         card = self._new_card(train, scaling)
         rows = np.concatenate([self._rows(values, card) for _, values in batches(train.x, card, size=_BATCH)])
         weights = _weights(train) if self.recipe == "default" else None
@@ -178,7 +185,10 @@ class ForestClassifier(CardedModel):
             forest = skops.loads(data, trusted=_TRUSTED)
             if not isinstance(forest, RandomForestClassifier | ExtraTreesClassifier):  # skops trusts scikit-learn
                 raise InputError(f"{folder / _WEIGHTS} holds a {type(forest).__name__}", wanted="trees only")
-            model = cls(str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence)
+            sees = str(card.recipe.get("sees", "all"))
+            model = cls(
+                str(card.recipe["name"]), card.seed, None, card.units, card.preparation, card.licence, sees=sees
+            )
             model.trees, model.share = len(forest.estimators_), float(card.recipe.get("share", 0.0))
         except skops.exceptions.UntrustedTypesFoundException:
             strange = set(skops.get_untrusted_types(data=data)) - set(_TRUSTED)
@@ -196,17 +206,32 @@ class ForestClassifier(CardedModel):
             return RandomForestClassifier(**settings)
         return ExtraTreesClassifier(**settings, min_samples_leaf=2)
 
+    def _scaling(self, train: Samples) -> Normalisation:
+        if self.recipe == "course":
+            return Normalisation.none(len(train.features))
+        if self.sees == "all":
+            return learn_normalisation(train.x, train.features)
+        starts = range(0, len(train), _BATCH)
+        means = [self._means(np.asarray(train.x[at : at + _BATCH], np.float32), train.features) for at in starts]
+        return learn_normalisation(np.concatenate(means), ("",) * means[0].shape[1])
+
+    def _means(self, values: npt.NDArray[np.float32], features: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        return own_means(values, features, centre=_cell(self.preparation))
+
     def _rows(self, values: npt.NDArray[np.float32], card: ModelCard) -> npt.NDArray[np.float32]:
+        if self.sees == "means":
+            return Normalisation.from_dict(card.normalisation).apply(self._means(values, card.features))
         scaled = Normalisation.from_dict(card.normalisation).apply(values)
         if scaled.ndim == 4 and self.recipe == "default":
             return patch_statistics(scaled, card.features)
         return scaled.reshape(len(scaled), -1)
 
     def _new_card(self, train: Samples, scaling: Normalisation, parameters: int = 0) -> ModelCard:
+        changed = ({"share": self.share} if self.share else {}) | ({"sees": self.sees} if self.sees != "all" else {})
         return ModelCard(
             kind="forest",
             network="random-forest" if self.recipe == "course" else "extra-trees",
-            recipe={"name": self.recipe, "trees": self.trees} | ({"share": self.share} if self.share else {}),
+            recipe={"name": self.recipe, "trees": self.trees, **changed},
             parameters=parameters,
             features=train.features,
             input_shape=tuple(int(side) for side in train.x.shape[1:]),
@@ -226,6 +251,16 @@ def _weights(train: Samples) -> npt.NDArray[np.float64]:
     counts = np.bincount(columns)
     balance = np.sqrt(counts[counts > 0].mean() / np.maximum(counts, 1))
     return np.asarray(np.maximum(balance[columns] * train.purity, 1e-3), np.float64)
+
+
+def _cell(preparation: Mapping[str, Any]) -> int:
+    """Return the side in pixels of what is labelled in the middle of a patch: of cells the cell."""
+    if "cell_m" not in preparation:
+        return CENTRE
+    try:
+        return round(float(preparation["cell_m"]) / math.sqrt(float(preparation["pixel_m2"])))
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        raise InputError("a model card with a broken preparation", mend="train the model again") from None
 
 
 @functools.cache

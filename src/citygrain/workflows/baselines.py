@@ -13,6 +13,8 @@ import numpy.typing as npt
 from citygrain.accuracy.baselines import majority_class, paired_scores
 from citygrain.errors import InputError
 from citygrain.legend import Legend
+from citygrain.models.catalogue import make_model
+from citygrain.models.choice import FORESTS, PLAIN
 from citygrain.samples.draw import majority, unit_counts
 from citygrain.samples.reference import read_reference
 from citygrain.samples.samples import Samples
@@ -23,7 +25,7 @@ from citygrain.workflows.mean_spectra import mean_spectra
 from citygrain.workflows.references import config_product, reference_options
 from citygrain.workflows.run_data import RunData
 
-__all__ = ["baseline_caveats", "baseline_lines", "baselines", "ceiling"]
+__all__ = ["baseline_caveats", "baseline_lines", "baselines", "ceiling", "is_plain"]
 
 _WORDS = {"majority": "the commonest class everywhere", "mean_spectra": "a forest on mean spectra", "product": ""}
 
@@ -32,10 +34,9 @@ Codes = npt.NDArray[np.uint8]
 
 _MOST = 30_000
 """Test units that the baselines are scored on; of more, so many are drawn, whole blocks or not."""
-_TREES = 100
 
 
-def baselines(data: RunData, table: Table, mapped: Codes, legend: Legend) -> dict[str, Any]:
+def baselines(data: RunData, table: Table, mapped: Codes, legend: Legend, *, itself: bool = False) -> dict[str, Any]:
     """Judge what costs nothing, or is there already, on the map's own test units.
 
     Parameters
@@ -48,6 +49,8 @@ def baselines(data: RunData, table: Table, mapped: Codes, legend: Legend) -> dic
         Class of each unit on the map.
     legend : Legend
         The classes.
+    itself : bool
+        The map was made by the forest on mean spectra, which need not be trained again.
 
     Returns
     -------
@@ -61,7 +64,10 @@ def baselines(data: RunData, table: Table, mapped: Codes, legend: Legend) -> dic
     commonest = majority_class(table["y"][table["role"] == ROLES.index("train")], legend)
     others = {
         "majority": (f"always {legend.names[legend.columns([commonest])[0]]}", np.full(len(test), commonest, np.uint8)),
-        "mean_spectra": ("forest on mean spectra", _of_forest(data, table, legend, test)),
+        "mean_spectra": (
+            "forest on mean spectra",
+            mapped[test] if itself else _of_forest(data, table, legend, test),
+        ),
     }
     product = data.config.assess.product
     if product is not None:
@@ -146,15 +152,15 @@ def unit_codes(given: ReferenceConfig, data: RunData, legend: Legend, key: str) 
 
 def _of_forest(data: RunData, table: Table, legend: Legend, test: npt.NDArray[np.int64]) -> Codes:
     """Return what a forest on mean spectra says of the test units, trained on the model's training units."""
-    from citygrain.models.forest import ForestClassifier  # noqa: PLC0415 - scikit-learn only for a forest
-
-    drawn = np.unique(read_units(data.folder / "samples.h5"))
+    drawn = read_units(data.folder / "samples.h5")
+    drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # in the model's order, each once
     train = drawn[table["role"][drawn] == ROLES.index("train")]
     means = mean_spectra(data.chosen, data.units, np.concatenate([train, test]))
     names = tuple(str(name) for name in data.chosen.band.values)
     y, purity = table["y"][train], table["purity"][train].astype(np.float32)
     rows = Samples.of(means[: len(train)], y, features=names, legend=legend, purity=purity)
-    return ForestClassifier(seed=data.config.seed, trees=_TREES).fit(rows).predict(means[len(train) :])
+    forest = make_model("forest", options=FORESTS[PLAIN], seed=data.config.seed)
+    return forest.fit(rows).predict(means[len(train) :])
 
 
 def baseline_lines(figures: Mapping[str, Any]) -> list[str]:
@@ -210,9 +216,22 @@ def baseline_caveats(figures: Mapping[str, Any]) -> list[str]:
         where = f"on the same held-out {figures['unit']}s"
         if bounds[1] < 0:
             said.append(f"The model is worse than {name}, {where}: by {points:.1f} percentage points.")
+        elif key == "mean_spectra" and is_plain(figures):
+            said.append(f"The model is {name}: none that sees more was clearly better on ground that chose it.")
         else:
             said.append(f"The model cannot be told apart from {name}, {where}.")
     return said
+
+
+def is_plain(figures: Mapping[str, Any]) -> bool:
+    """Tell whether the map was made by the forest on mean spectra that it stands beside.
+
+    Parameters
+    ----------
+    figures : mapping
+        The content of ``assessment.json``.
+    """
+    return bool(figures.get("model", {}).get("chosen") == [PLAIN])
 
 
 def _figure(part: Mapping[str, Any]) -> str:

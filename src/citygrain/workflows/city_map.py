@@ -29,7 +29,7 @@ from citygrain.scene.codes import open_codes, read_codes
 from citygrain.tiles import Progress
 from citygrain.workflows.autocorrelation import FILE as VARIOGRAM
 from citygrain.workflows.autocorrelation import measure_autocorrelation, with_block
-from citygrain.workflows.baselines import baselines, ceiling
+from citygrain.workflows.baselines import baselines, ceiling, is_plain
 from citygrain.workflows.board import FOLDER, BoardChoice, finish_board, log_test_scores, make_board, map_crop, run_text
 from citygrain.workflows.confidence import trust_figures
 from citygrain.workflows.config import RunConfig
@@ -49,6 +49,7 @@ from citygrain.workflows.units import (
 )
 from citygrain.workflows.validation_sample import validation_figures, validation_ingredients
 from citygrain.workflows.verdict import verdict
+from citygrain.workflows.whole_units import rows_seen, see_whole, units_seen
 
 if TYPE_CHECKING:
     from citygrain.models.classifier import Classifier
@@ -259,7 +260,8 @@ class _Job:
         def work() -> None:
             model, board, train, valid = self._fitted()
             model.save(self.folder / "model")
-            learn_trust(self.folder / "model", model, train, valid, seed=self.config.seed)
+            seen = rows_seen(model, train), valid and rows_seen(model, valid)
+            learn_trust(self.folder / "model", model, *seen, seed=self.config.seed)
             finish_board(board, model, train, valid)
             shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
 
@@ -292,6 +294,7 @@ class _Job:
             hooks=training_hooks(c.name, self.progress, self.folder / ".checkpoint", board, devices=self.devices),
             devices=self.devices,
         )
+        see_whole(model, samples, self.data)
         train, valid = samples[role == 1], samples[role == 2] if (role == 2).any() else None
         return model.fit(train, valid), board, train, valid
 
@@ -299,7 +302,8 @@ class _Job:
         marked = set_rule(read_card(self.folder / "model"), self.config.map.level)
 
         def work() -> None:
-            model, units = load_model(self.folder / "model"), self.data.units
+            model = load_model(self.folder / "model")
+            units = units_seen(self.data.units, model.card.preparation)
             tested = units_to_log(read_table(self.folder / "samples.h5"), seed=self.config.seed)
             heard = TestLog.of(tested, len(model.card.legend))
             write_map(
@@ -332,7 +336,7 @@ class _Job:
             figures |= trust_figures(table, judged, card, mapped, self.config)
             if "why" in card.recipe:
                 figures["model"] = {"chosen": card.recipe["chosen"], "why": card.recipe["why"]}
-            figures["baselines"] = baselines(self.data, table, mapped, legend)
+            figures["baselines"] = baselines(self.data, table, mapped, legend, itself=is_plain(figures))
             highest = ceiling(self.data, table, mapped, legend)
             figures |= {"ceiling": highest} if highest else {}
             if self.truth:

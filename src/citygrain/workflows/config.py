@@ -158,7 +158,7 @@ class SamplesConfig(_Section):
 class ModelConfig(_Section):
     """The classifier, how it is trained (`options` change the recipe), and which features it uses (else all).
 
-    ``auto`` trains a forest and a network, and validation rows choose (`citygrain.models.choice`).
+    ``auto`` trains forests and a network, and validation rows choose (`citygrain.models.choice`).
     """
 
     name: ModelName = "auto"

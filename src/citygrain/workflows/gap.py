@@ -17,7 +17,9 @@ import numpy.typing as npt
 from citygrain.accuracy.baselines import paired_scores
 from citygrain.errors import InputError
 from citygrain.files import write_text
+from citygrain.models.card import read_card
 from citygrain.models.catalogue import make_model
+from citygrain.models.choice import AutoClassifier
 from citygrain.samples.buffer import near_ground, without_neighbours
 from citygrain.samples.draw import draw_samples
 from citygrain.samples.folds import Fold, group_folds, random_folds
@@ -29,6 +31,7 @@ from citygrain.workflows.finished_run import FinishedRun, check_inputs, read_run
 from citygrain.workflows.manifest import hash_file
 from citygrain.workflows.run_data import RunData
 from citygrain.workflows.units import NOUNS, preparation
+from citygrain.workflows.whole_units import units_seen
 
 if TYPE_CHECKING:
     from citygrain.models.classifier import Classifier
@@ -177,7 +180,8 @@ class _Validation:
         config = with_block(run.config, run.folder)
         data = RunData(config, run.folder, lambda _: nullcontext())
         reference, legend = data.reference
-        samples = draw_samples(data.chosen, data.units, reference, legend=legend)
+        units = units_seen(data.units, read_card(run.folder / "model").preparation)
+        samples = draw_samples(data.chosen, units, reference, legend=legend)
         samples = replace(samples, group=np.asarray(run.table["block"], np.int64))
         pool = samples[(samples.y > 0) & (samples.group >= 0)]
         rng = np.random.default_rng([seed, 7])
@@ -221,13 +225,16 @@ class _Validation:
         c, data = self.config.model, self.data
         own = c.name == self.model
         settings: dict[str, Any] = c.model_dump(include={"recipe", "epochs", "options"}) if own else {}
-        return make_model(
+        model = make_model(
             "forest" if not own else c.name,
             **settings,
             seed=self.seed,
             preparation=preparation(self.config, data.features, data.units),
             units=str(data.features.attrs["units"]),
         )
+        if isinstance(model, AutoClassifier):  # what the run chose, not chosen anew in each fold
+            model.wanted = tuple(read_card(data.folder / "model").recipe.get("chosen", ()))
+        return model
 
     def about(self) -> dict[str, Any]:
         """Return what was done, in words and numbers."""
