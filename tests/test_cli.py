@@ -87,6 +87,22 @@ def test_each_mistake_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.slow
+def test_a_class_too_rare_is_left_out_if_asked(
+    citygrain: Command, world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TOML.replace('"reference.tif"', '"rare.tif"').replace("[samples]", '[samples]\nrare = "leave out"')
+    (world / "left.toml").write_text(text, encoding="utf-8")
+    result = citygrain("run", world / "left.toml", "--out", tmp_path, "--json")
+    assert result.returncode == 0, result.stderr
+    assert "'Water' is too rare" in caplog.text and "left out" in caplog.text
+    figures = json.loads((tmp_path / "assessment.json").read_text(encoding="utf-8"))
+    assert list(figures["left_out"]) == ["Water"] and figures["left_out"]["Water"] > 0
+    with rasterio.open(tmp_path / "map.tif") as file:
+        assert set(np.unique(file.read(1))) <= {0, 1, 2, 3}
+    assert "Too rare here to be learned, so the map does not have it: Water (" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
 def test_codes_to_ignore_are_as_if_unlabelled(citygrain: Command, world: Path, tmp_path: Path) -> None:
     text = TOML.replace(CLASSES, 'classes = { 1 = "Urban", 3 = "Vegetation" }\nignore = [2, 4]')
     (world / "ignore.toml").write_text(text, encoding="utf-8")

@@ -62,6 +62,30 @@ def test_a_rare_class_is_named_with_its_count() -> None:
         split_blocks(samples, 400, rng=np.random.default_rng(0))
 
 
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), few=st.integers(1, 3))
+def test_a_rare_class_that_is_left_out_is_as_if_unlabelled(seed: int, few: int) -> None:
+    samples, rng = scattered(400, seed), np.random.default_rng(seed)
+    rows = rng.choice(len(samples), few, replace=False)
+    samples.y[rows] = 2
+    role, block = assign_roles(samples, 400, rng=np.random.default_rng(seed), valid_share=0.2, spare_rare=True)
+    if not role[rows].any():
+        samples.y[rows] = 0
+        without = assign_roles(samples, 400, rng=np.random.default_rng(seed), valid_share=0.2)
+        np.testing.assert_array_equal(role, without[0])
+        np.testing.assert_array_equal(block, without[1])
+    else:  # enough of it: nothing is left out
+        assert min((role[rows] == 3).sum(), np.isin(role[rows], (1, 2)).sum()) >= 2
+
+
+def test_one_class_beside_rare_ones_is_refused() -> None:
+    samples = scattered(400, 3)
+    samples.y[:] = 1
+    samples.y[0] = 4
+    with pytest.raises(InputError, match=r"one class only often enough \(Urban\)"):
+        assign_roles(samples, 400, rng=np.random.default_rng(0), spare_rare=True)
+
+
 def test_one_class_only_is_refused() -> None:
     samples = scattered(100, 3)
     samples.y[:] = 1

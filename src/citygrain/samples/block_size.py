@@ -44,7 +44,9 @@ class BlockSize:
         return asdict(self)
 
 
-def choose_block_size(samples: Samples, wished: float, *, seed: int, valid_share: float = 0.0) -> BlockSize:
+def choose_block_size(
+    samples: Samples, wished: float, *, seed: int, valid_share: float = 0.0, spare_rare: bool = False
+) -> BlockSize:
     """Return the largest side, up to the wished one, with which the samples can be split by blocks.
 
     A side works if each class is trained and tested, `FEWEST_BLOCKS` blocks or more are tested, and a fifth or more of
@@ -58,8 +60,8 @@ def choose_block_size(samples: Samples, wished: float, *, seed: int, valid_share
         Metres.
     seed : int
         That of the run: the split is tried as the run will draw it.
-    valid_share : float
-        As `citygrain.samples.split.assign_roles` has it.
+    valid_share, spare_rare : float, bool
+        As `citygrain.samples.split.assign_roles` has them.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def choose_block_size(samples: Samples, wished: float, *, seed: int, valid_share
     least = 1.2 * float(np.nanmedian(samples.extent[:, 2] - samples.extent[:, 0]))
     size, limit, wished = max(wished, least), "", float(wished)
     while size >= least:
-        wrong = _what_is_wrong(samples, _rounded(size), seed, valid_share)
+        wrong = _what_is_wrong(samples, _rounded(size), seed, valid_share, spare_rare)
         if not wrong:
             return BlockSize(_rounded(size), wished, limit)
         limit, size = wrong, size * _SMALLER
@@ -103,9 +105,10 @@ def _rounded(size: float) -> float:
     return float(round(size / unit) * unit)
 
 
-def _what_is_wrong(samples: Samples, size: float, seed: int, valid_share: float) -> str:
+def _what_is_wrong(samples: Samples, size: float, seed: int, valid_share: float, spare_rare: bool) -> str:
     try:
-        role, block = assign_roles(samples, size, rng=np.random.default_rng([seed, 0]), valid_share=valid_share)
+        rng = np.random.default_rng([seed, 0])
+        role, block = assign_roles(samples, size, rng=rng, valid_share=valid_share, spare_rare=spare_rare)
     except InputError as error:
         return f"with larger blocks {error.came}" if "too rare" in error.came else error.came
     if len(np.unique(block[role == 3])) < FEWEST_BLOCKS:

@@ -5,6 +5,8 @@ only if all the ground that it is made of (its window and its superpixel) lies i
 training ground are disjoint by construction.
 """
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,7 @@ __all__ = ["ROLES", "assign_roles", "block_parity", "blocks_of", "split_blocks"]
 ROLES = ("unused", "train", "valid", "test")
 """Names of the roles 0 to 3 that `assign_roles` gives."""
 
+log = logging.getLogger(__name__)
 _STRIDE = 1 << 20  # block numbers are row * _STRIDE + column; a scene has fewer blocks than that a side
 _LEAST = 2  # rows of a class on either side, below which neither training nor testing means anything
 
@@ -61,7 +64,7 @@ def block_parity(block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def assign_roles(
-    samples: Samples, size: float, *, rng: np.random.Generator, valid_share: float = 0.0
+    samples: Samples, size: float, *, rng: np.random.Generator, valid_share: float = 0.0, spare_rare: bool = False
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Give each sample its role: train and test alternate over blocks, validation takes some training blocks.
 
@@ -75,6 +78,8 @@ def assign_roles(
         Chooses which colour of the checkerboard is tested and which blocks validate.
     valid_share : float
         Share of the training blocks that validates, 0 to 0.5.
+    spare_rare : bool
+        Leave a class that has fewer than two samples on either side unused, with a warning, instead of refusing.
 
     Returns
     -------
@@ -86,8 +91,8 @@ def assign_roles(
     Raises
     ------
     InputError
-        If the blocks are too small for the windows, if there is one class only, or if a class has fewer than two
-        samples on either side.
+        If the blocks are too small for the windows, if there is one class only (or one that is not rare), or if a
+        class has fewer than two samples on either side.
     """
     if not np.isfinite(samples.extent).any():
         raise InputError("samples without ground coordinates", wanted="extents, to split by space")
@@ -103,7 +108,7 @@ def assign_roles(
         )
     tested = block_parity(block) == rng.integers(2)
     role = np.where(labelled & (block >= 0), np.where(tested, 3, 1), 0).astype(np.uint8)
-    _refuse_rare(samples, role)
+    _leave_out_rare(samples, role, spare=spare_rare)
     role[np.isin(block, _validation_blocks(samples, role, block, valid_share, rng)) & (role == 1)] = 2
     return role, block
 
@@ -141,20 +146,36 @@ def split_blocks(samples: Samples, size: float, *, rng: np.random.Generator) -> 
     return grouped[role == 1], grouped[role == 3]
 
 
-def _refuse_rare(samples: Samples, role: npt.NDArray[np.uint8]) -> None:
+def _leave_out_rare(samples: Samples, role: npt.NDArray[np.uint8], *, spare: bool) -> None:
+    """Refuse classes that cannot be both trained and tested, or take their roles away."""
     present = [c for c in samples.legend if (samples.y == c.code).any()]
-    if len(present) < 2:
-        names = ", ".join(c.name for c in present)
-        raise InputError(f"the reference has one class only ({names}) on this scene", wanted="two classes or more")
-    for c in present:
-        train, test = (int(((samples.y == c.code) & (role == side)).sum()) for side in (1, 3))
-        if min(train, test) < _LEAST:
+    rare = [c for c in present if min(_on_either_side(samples, role, c.code)) < _LEAST]
+    left = [c for c in present if c not in rare] if spare else present
+    if len(left) < 2:
+        names = ", ".join(c.name for c in left) or "none"
+        enough = " often enough" if spare and rare else ""
+        raise InputError(
+            f"the reference has one class only{enough} ({names}) on this scene", wanted="two classes or more"
+        )
+    for c in rare:
+        train, test = _on_either_side(samples, role, c.code)
+        came = (
+            f"class {c.name!r} is too rare to be both trained and tested: {int((samples.y == c.code).sum())} "
+            f"samples, of which {train} fall into training and {test} into test blocks"
+        )
+        if not spare:
             raise InputError(
-                f"class {c.name!r} is too rare to be both trained and tested: {int((samples.y == c.code).sum())} "
-                f"samples, of which {train} fall into training and {test} into test blocks",
-                wanted=f"at least {_LEAST} in each",
-                mend="merge it with another class, put its code into [reference] ignore, or change [samples] block",
-            )
+                came, wanted=f"at least {_LEAST} in each",
+                mend="merge it with another class, put its code into [reference] ignore, change [samples] block, "
+                "or leave such classes out: [samples] rare = 'leave out'",
+            )  # fmt: skip
+        log.warning("%s; it is left out, and the map will not have it", came)
+        role[samples.y == c.code] = 0
+
+
+def _on_either_side(samples: Samples, role: npt.NDArray[np.uint8], code: int) -> tuple[int, int]:
+    train, test = (int(((samples.y == code) & (role == side)).sum()) for side in (1, 3))
+    return train, test
 
 
 def _validation_blocks(

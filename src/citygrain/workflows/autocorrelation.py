@@ -157,7 +157,9 @@ def _block(samples: Samples, found: Mapping[str, Any], config: RunConfig) -> dic
             wanted=f"{_FEWEST} or more with a value of every feature, spread over the scene",
             mend="set block to a number of metres",
         )
-    chosen = choose_block_size(samples, found["alike_up_to_m"], seed=config.seed, valid_share=c.valid_share)
+    chosen = choose_block_size(
+        samples, found["alike_up_to_m"], seed=config.seed, valid_share=c.valid_share, spare_rare=c.rare == "leave out"
+    )
     return chosen.to_dict() | {"from": "variogram"}
 
 

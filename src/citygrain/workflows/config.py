@@ -136,7 +136,8 @@ class SegmentsConfig(_Section):
 class SamplesConfig(_Section):
     """Patches: side in pixels, number of each class, and what splits them.
 
-    That is: blocks (side in metres, or "auto": from the variogram), polygons, or, of pixels, superpixels.
+    That is: blocks (side in metres, or "auto": from the variogram), polygons, or, of pixels, superpixels. `rare` says
+    what becomes of a class that is too rare for blocks to train and test it.
     """
 
     window: int = Field(25, ge=1)
@@ -145,6 +146,7 @@ class SamplesConfig(_Section):
     block: float | Literal["auto"] = 1200.0
     balance: Literal["auto", "cap", "oversample"] = "auto"
     valid_share: float = Field(0.2, ge=0, le=0.5)
+    rare: Literal["refuse", "leave out"] = "refuse"
 
     @field_validator("block", mode="plain")
     @classmethod

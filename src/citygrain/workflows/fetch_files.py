@@ -63,6 +63,9 @@ def config_text(*, scenes: Sequence[str], dates: bool, map_year: int | None, tit
         "",
         "[segments]",
         "area = 0.8                                      # hectares of a superpixel",
+        "",
+        "[samples]",
+        'rare = "leave out"                              # a class that the map has too little of here to learn',
     ]
     return "\n".join(lines) + "\n"
 

@@ -106,7 +106,8 @@ def choose_rows(samples: Samples, config: RunConfig) -> tuple[Samples, dict[str,
     if c.split != "blocks":
         role, block = assign_group_roles(samples, rng=rng, valid_share=c.valid_share)
     else:
-        role, block = assign_roles(samples, float(c.block), rng=rng, valid_share=c.valid_share)
+        spare = c.rare == "leave out"
+        role, block = assign_roles(samples, float(c.block), rng=rng, valid_share=c.valid_share, spare_rare=spare)
     role = _worth_validating(role)
     course = config.model.recipe == "course"
     train = balance(

@@ -59,6 +59,7 @@ def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config:
         "probability_sample": False,
         "sampling": _NO_SAMPLE,
         "split_detail": {"units": roles, **_split(table, test, config)},
+        **({"left_out": left} if (left := _left_out(table, legend)) else {}),
         **_both(_chosen(table, mapped, test), legend, unit, rng),
         **({"purity": _purity(table, mapped, test, legend)} if unit == "superpixel" else {}),
         "resubstitution": {
@@ -67,6 +68,12 @@ def verdict(table: Table, mapped: npt.NDArray[np.uint8], legend: Legend, config:
             **_both(_chosen(table, mapped, table["y"] > 0), legend, unit, None),
         },
     }
+
+
+def _left_out(table: Table, legend: Legend) -> dict[str, int]:
+    """Return how many units of the reference each class has that is neither trained on nor tested."""
+    used = table["y"][table["role"] > 0]
+    return {c.name: int((table["y"] == c.code).sum()) for c in legend if c.code in table["y"] and c.code not in used}
 
 
 def _split(table: Table, test: npt.NDArray[np.bool_], config: RunConfig) -> dict[str, Any]:
@@ -177,6 +184,9 @@ def caveats(figures: Mapping[str, Any], table: Table, config: RunConfig) -> list
     sentences[1:1] = baseline_caveats(figures)
     if (product := product_caveat(figures)) is not None:
         sentences[0] = product
+    if left := figures.get("left_out"):
+        counted = ", ".join(f"{name} ({count:,} {noun}{'s' if count > 1 else ''})" for name, count in left.items())
+        sentences.insert(1, f"Too rare here to be learned, so the map does not have it: {counted}.")
     alone = _only_trained(figures, table)
     if alone:
         sentences.insert(1, f"Nothing is known about {alone}: all its polygons or blocks were needed for training.")
@@ -226,7 +236,8 @@ def _only_trained(figures: Mapping[str, Any], table: Table) -> str:
     """Name the classes of the reference that no test unit has."""
     tested = figures[figures["unit"]]["per_class"]
     known = figures["resubstitution"][figures["unit"]]["per_class"]
-    names = [n for n, c in tested.items() if c["reference_count"] == 0 and known[n]["reference_count"] > 0]
+    there = [n for n, c in tested.items() if c["reference_count"] == 0 and known[n]["reference_count"] > 0]
+    names = [name for name in there if name not in figures.get("left_out", {})]
     return ", ".join(names)
 
 
