@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -19,6 +19,8 @@ from citygrain.models.classifier import Classifier
 from citygrain.models.trust import write_trust
 from citygrain.tempering import temper
 from helpers.worlds import toy_patches, toy_rows
+
+COUNT = np.arange(24)
 
 
 def small(name: str) -> Classifier:
@@ -33,6 +35,7 @@ def small(name: str) -> Classifier:
 
 
 @given(arrays(bool, (3, 24)), arrays(np.int64, 24, elements=st.integers(0, 5)))
+@example(np.stack([COUNT >= 3, COUNT != 3, COUNT != 0]), np.zeros(24, np.int64))  # the forest just within the error
 def test_the_choice_is_the_simplest_within_one_error_of_the_best(right: np.ndarray, group: np.ndarray) -> None:
     names = ("forest", "network", "all")
     chosen, why = choose(dict(zip(names, right, strict=True)), group)

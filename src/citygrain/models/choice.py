@@ -250,7 +250,7 @@ def choose(right: Mapping[str, npt.NDArray[np.bool_]], group: npt.NDArray[np.int
     told = ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items())
     for name, rows in right.items():
         spread = _spread(right[best].astype(float) - rows, blocks)
-        if accuracy[best] - accuracy[name] <= spread:
+        if accuracy[best] - accuracy[name] <= spread + 1e-12:  # a tie is within, whatever the rounding
             kind = "best" if name == best else "simplest that is within one standard error of the best"
             return name, f"the {kind} on {len(rows):,} validation rows in {number:,} groups (accuracy: {told})"
     return best, told  # not reached: the best is within any error of itself
