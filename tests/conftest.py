@@ -25,6 +25,7 @@ from helpers.commands import Command, Said
 from helpers.stac_server import Server, Site, serving
 
 if TYPE_CHECKING:
+    from helpers.pages import Checkout
     from helpers.stac_world import World
 
 ROOT = Path(__file__).parents[1]
@@ -118,6 +119,14 @@ def served(stac_server: Server, stac_world: "Callable[..., World]") -> "Callable
         return world, stac_server.serve(world.folder)
 
     return serve
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
+    """A folder like a fresh checkout, where the commands of the guides run."""
+    from helpers import pages
+
+    return pages.checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture
