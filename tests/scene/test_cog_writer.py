@@ -255,6 +255,7 @@ for limit in sys.argv[2:]:
 
 
 # The pixels take 2.88 MB; the COG of noise takes more: it fails at once, or in copying, wherever the limit falls.
+@pytest.mark.slow
 def test_a_real_limit_on_file_size_is_an_output_error(tmp_path: Path) -> None:
     limits = ["20000", "2870000", "2880000", "3300000"]
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "a.tif"), *limits]
