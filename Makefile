@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export CITYGRAIN_DATA ?= $(abspath ../shared/data)
+# Byte code is kept, whatever the environment says: without it each process compiles all tests and modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 RUN := $(BIN)/python -m
 # One process for each core, and one thread in each.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder

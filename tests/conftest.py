@@ -3,17 +3,19 @@
 import dataclasses
 import fcntl
 import functools
+import gc
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import xarray as xr
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 from odc.geo.geobox import GeoBox
 
@@ -23,6 +25,7 @@ from helpers.commands import Command, Said
 from helpers.stac_server import Server, Site, serving
 
 if TYPE_CHECKING:
+    from helpers.pages import Checkout
     from helpers.stac_world import World
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +43,18 @@ settings.load_profile("citygrain")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the pages, which take longest: no process is to wait for them at the end."""
     items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_tutorials.py"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Tests have no examples in their docstrings: do not look for any."""
+    return [collector for collector in (yield) if not isinstance(collector, DoctestModule)]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now, which stays, out of each later search for garbage: that saves seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +119,14 @@ def served(stac_server: Server, stac_world: "Callable[..., World]") -> "Callable
         return world, stac_server.serve(world.folder)
 
     return serve
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
+    """A folder like a fresh checkout, where the commands of the guides run."""
+    from helpers import pages
+
+    return pages.checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture

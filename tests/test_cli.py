@@ -214,7 +214,7 @@ def test_a_model_refuses_another_scene(citygrain: Command, world: Path, tmp_path
 
 
 def test_matlab_export(citygrain: Command, world: Path, tmp_path: Path) -> None:
-    text = TOML.replace('"forest"', '"cnn"')
+    text = run_toml(model="cnn")
     (world / "cnn.toml").write_text(text, encoding="utf-8")
     result = citygrain("sample", world / "cnn.toml", "--out", tmp_path / "samples.mat")
     assert result.returncode == 0, result.stderr

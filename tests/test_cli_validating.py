@@ -101,6 +101,7 @@ def test_tables_that_cannot_be_read_are_refused(citygrain: Command, tmp_path: Pa
         assert said.returncode == 2 and word in said.stderr and said.stderr.count("\n") == 1, said.stderr
 
 
+@pytest.mark.slow
 def test_the_published_predictions(citygrain: Command, data: Path) -> None:
     said = citygrain(
         *("assess", "--points-table", data / "so2sat/published/testing_points.csv.gz", "--legend", "lcz", "--json"),

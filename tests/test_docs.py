@@ -10,26 +10,17 @@ import pytest
 
 from citygrain.models.architectures import build_network
 from citygrain.models.catalogue import make_model
-from helpers.pages import GALLERY_LARGEST, PAGES, ROOT, RUNNING, Unit, World, blocks_of, check_page, checkout, slug
+from helpers.pages import GALLERY_LARGEST, PAGES, ROOT, RUNNING, Checkout, Unit, blocks_of, check_page, slug
 
 UNITS = [unit for unit in RUNNING if not unit.tutorial]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_page_runs_and_prints_what_it_says(
-    unit: Unit, world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    unit: Unit, checkout: Checkout, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if unit.real:
-        data = request.getfixturevalue("data")  # skips where there is none
-        world.environment["CITYGRAIN_DATA"] = str(data)
-        monkeypatch.setenv("CITYGRAIN_DATA", str(data))
-    check_page(unit, world)
+    check_page(unit, checkout, request, monkeypatch)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -92,6 +92,7 @@ def lazy_toy(height: int = 40, width: int = 33) -> tuple[Reader, xr.DataArray]:
 NAMES = ["swir", "ndvi", "kNDVI", "EVI", "GEMI", "sqrt(nir)**1.7 - log(max(red, 0.01))", "red**0", "B8A"]
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.integers(0, 32)] * 4), st.lists(st.sampled_from(range(8)), min_size=1, unique=True))
 def test_windows_of_features_are_the_features(place: tuple[int, int, int, int], bands: list[int]) -> None:
     _, scene = lazy_toy()

@@ -16,7 +16,8 @@ CLASSES = 'classes = { 1 = "Urban", 2 = "Crop", 3 = "Vegetation", 4 = "Water" }'
 def run_toml(*, per_class: int = 100, n_segments: int = 900, model: str = "forest", **samples: Any) -> str:
     """Return the configuration of a run on what `write_city` wrote; `samples` are further choices of them.
 
-    The model's table is the last one, so that lines for it can be added.
+    A forest has few trees: most of its time goes into saving and loading them. The model's table is the last one, so
+    that lines for it can be added.
     """
     chosen = {"window": 9, "per_class": per_class, "block": 500} | samples
     return "\n".join(
@@ -25,7 +26,7 @@ def run_toml(*, per_class: int = 100, n_segments: int = 900, model: str = "fores
             "[reference]", 'path = "reference.tif"', CLASSES,
             "[segments]", f"n_segments = {n_segments}",
             "[samples]", *(f"{name} = {value}" for name, value in chosen.items()),
-            "[model]", f'name = "{model}"', "",
+            "[model]", f'name = "{model}"', *(["options.trees = 40"] if model == "forest" else []), "",
         ]
     )  # fmt: skip
 

@@ -208,7 +208,19 @@ def _image_name(level: str, band: str, resolution: int) -> str:
 
 
 def _write_band(file: Path, array: npt.NDArray[Any], resolution: int) -> None:
+    """Write an image; one that was written before is not encoded again, since many tests make the same product."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    what = (array.tobytes(), array.dtype.name, array.shape, resolution, file.suffix)
+    if what not in _ENCODED:
+        _encode_band(file, array, resolution)
+        _ENCODED[what] = file.read_bytes()
+    file.write_bytes(_ENCODED[what])
+
+
+_ENCODED: dict[tuple[Any, ...], bytes] = {}
+
+
+def _encode_band(file: Path, array: npt.NDArray[Any], resolution: int) -> None:
     lossless = {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}
     options = lossless if file.suffix == ".jp2" else {"driver": "GTiff", "compress": "deflate"}
     transform = Affine(resolution, 0, ORIGIN[0], 0, -resolution, ORIGIN[1])

@@ -4,6 +4,7 @@ A ground is seen on several days through clouds that we drew; the items tell of 
 worlds they tell it wrongly. `World` keeps what no catalogue knows: the ground, and where each day is clear.
 """
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -176,7 +177,9 @@ def _write_item(world: World, facts: Facts, layers: dict[str, Layer]) -> dict[st
     folder.mkdir(parents=True, exist_ok=True)
     assets = []
     for band, (values, grid, scale, offset, nodata) in layers.items():
-        image = _cog(values, grid, nodata, world.spec.block)
+        image = _cog(
+            values.tobytes(), values.shape, values.dtype.name, grid=grid, nodata=nodata, block=world.spec.block
+        )
         (folder / f"{band}.tif").write_bytes(image)
         checksum = "1220" + hashlib.sha256(image).hexdigest()
         assets.append(Asset(band, f"{band}.tif", grid, values.dtype.name, nodata, scale, offset, len(image), checksum))
@@ -185,16 +188,17 @@ def _write_item(world: World, facts: Facts, layers: dict[str, Layer]) -> dict[st
     return described
 
 
-def _cog(values: npt.NDArray[Any], grid: GeoBox, nodata: float, block: int) -> bytes:
-    height, width = values.shape
+@functools.cache  # worlds that differ in little have most images in common
+def _cog(raw: bytes, shape: tuple[int, int], dtype: str, *, grid: GeoBox, nodata: float, block: int) -> bytes:
+    height, width = shape
     profile = {
-        "driver": "COG", "count": 1, "height": height, "width": width, "dtype": values.dtype.name, "nodata": nodata,
+        "driver": "COG", "count": 1, "height": height, "width": width, "dtype": dtype, "nodata": nodata,
         "crs": f"EPSG:{grid.crs.epsg}", "transform": grid.affine, "compress": "DEFLATE", "predictor": "YES",
         "blocksize": block,
     }  # fmt: skip
     with rasterio.MemoryFile() as memory:
         with memory.open(**profile) as target:
-            target.write(values, 1)
+            target.write(np.frombuffer(raw, dtype).reshape(shape), 1)
         return bytes(memory.getbuffer())
 
 

@@ -201,6 +201,7 @@ def test_a_window_takes_no_more_memory_than_said(stac_world: Worlds) -> None:
     assert peak < window_bytes(grid.shape, len(images), len(BANDS))
 
 
+@pytest.mark.slow
 def test_radar_stays_linear_power(stac_world: Worlds) -> None:
     world = stac_world("small")
     images = observations_of(world, "sentinel-1")

@@ -40,6 +40,7 @@ def middle(world, share=4):
     return grid_for(area_from_bbox([west + dx, south + dy, east - dx, north - dy]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", [0.0, 300.0])
 def test_a_copy_holds_the_numbers_of_its_file(served, tmp_path, around):
     world, site = served("small")

@@ -173,8 +173,8 @@ def test_no_rows_give_no_rows(case: Case) -> None:
 
 
 def test_rows_are_read_in_slices_and_any_slicing_gives_the_same(case: Case) -> None:
-    _, _, model, test = case
-    x = np.concatenate([test.x] * 40)
+    kind, _, model, test = case
+    x = np.concatenate([test.x] * (40 if kind.startswith("forest") else 10))  # more than a slice
     lazy = Lazy(x)
     whole = model.predict_proba(lazy)
     assert lazy.longest < len(x)

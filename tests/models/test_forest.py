@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     y, unit = np.repeat([1, 2, 3], 20).astype(np.uint8), np.arange(1, 61)
     extent, purity = np.tile(np.array([0.0, 0.0, 1.0, 1.0]), (60, 1)), np.ones(60, np.float32)
     samples = Samples(x, y, ("B02", "B03", "B04"), URBAN, unit, unit, extent, purity)
-    ForestClassifier().fit(samples).save(tmp_path / "forest")
+    ForestClassifier(trees=12).fit(samples).save(tmp_path / "forest")
     return tmp_path / "forest"
 
 

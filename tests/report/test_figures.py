@@ -284,6 +284,7 @@ def test_confusion_names_both_axes_and_puts_the_map_in_rows():
         figure_confusion(matrix[:2], URBAN)
 
 
+@pytest.mark.slow
 def test_seventeen_classes_fit():
     figure = figure_confusion(np.eye(17, dtype=int) * 50, LCZ)
     assert pixels_of(figure).std() > 3

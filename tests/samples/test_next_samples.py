@@ -89,6 +89,7 @@ def test_only_units_that_are_open_are_chosen():
     assert sorted(rows.tolist()) == np.flatnonzero(open_to).tolist()
 
 
+@pytest.mark.slow
 def test_of_many_units_some_stand_for_all():
     looks, places, _, _ = world(2, 12_000)
     rows = suggest_next(looks, places, 5).rows

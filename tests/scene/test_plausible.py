@@ -35,6 +35,7 @@ def said(path: Path, *, lazy: bool, scale: float) -> str:
     return "fine"
 
 
+@pytest.mark.slow
 @given(
     height=st.integers(1, 90),
     width=st.integers(1, 70),
@@ -60,6 +61,7 @@ def test_the_sample_is_the_stride_of_the_whole(
     assert whole.tobytes() == lazy.tobytes() and whole.shape == lazy.shape
 
 
+@pytest.mark.slow
 @given(
     scale=st.sampled_from([1.0, 100.0, 10_000.0, 1e6]),
     values=st.sampled_from([0.0, 0.001, 0.02, 0.5, 1.0]),

@@ -94,6 +94,7 @@ def test_any_window_of_any_file(
         same_bytes(lazy[(slice(None), *tile.slices)].values, whole[(slice(None), *tile.slices)].values)
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.integers(1, 9)] * 4), st.sampled_from([2, 3, 1.5]))
 def test_coarser_bands_by_windows(
     tmp_path_factory: pytest.TempPathFactory, place: tuple[int, int, int, int], factor: float

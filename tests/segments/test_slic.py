@@ -79,6 +79,7 @@ def small_blocks(size: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @given(
     block=st.integers(1, 60), engine=st.integers(1, 3), share=st.sampled_from([0.0, 1.0, 9.0]), seed=st.integers(0, 5)
 )
@@ -211,6 +212,7 @@ def test_order_of_bands_does_not_matter(whole, order):
     assert np.array_equal(superpixels(SCENE[list(order)], n_segments=120).values, whole)
 
 
+@pytest.mark.slow
 def test_plain_python_gives_the_same(tmp_path):
     """The kernels are plain Python: uncompiled they give the same labels, to the last one."""
     scene = city(24, 26, bands=5)

@@ -55,6 +55,7 @@ def test_a_gap_takes_the_mean_of_the_dates_that_have_a_value() -> None:
     assert join_dates([one]) is one
 
 
+@pytest.mark.slow
 @given(
     bands=st.lists(st.integers(0, 5), min_size=1, max_size=6),
     place=st.tuples(*[st.integers(0, 6)] * 4),

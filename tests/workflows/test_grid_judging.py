@@ -52,7 +52,7 @@ def trained(folder: Path, features: xr.DataArray, *, window: int = 3) -> Path:
     samples = Samples.of(rows, y, features=cut.names(names), legend=URBAN, group=row // 10 * 6 + column // 10)
     training = (row // 10 + column // 10) % 2 == 0
     how = {"tessellation": "pixels", "pixel_m2": 100.0, "features": names, "sensor": "sentinel-2", "window": window}
-    model = make_model("forest", preparation=how | ({"context": window} if window > 1 else {}))
+    model = make_model("forest", preparation=how | ({"context": window} if window > 1 else {}), options={"trees": 60})
     model.fit(samples[training], samples[~training]).save(folder)
     learn_trust(folder, model, samples[training], samples[~training], seed=0)
     return folder
@@ -126,7 +126,6 @@ def test_strange_ground_is_warned_of_and_drawn(forest: Path, tmp_path: Path, cap
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_of_several_dates_the_least_like_one_counts(forest: Path) -> None:
     dates = [scene(seed=5), scene(seed=6, strange=12)]
     dates[0].values[:, 50:] = np.nan
@@ -147,7 +146,8 @@ def test_of_several_dates_the_least_like_one_counts(forest: Path) -> None:
 def test_a_model_that_kept_nothing_is_refused_in_one_line(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = Samples.of(rng.random((40, 2), np.float32), np.repeat([1, 4], 20), features=BANDS, legend=URBAN)
-    model = make_model("forest", preparation={"tessellation": "pixels", "pixel_m2": 100.0}).fit(rows)
+    model = make_model("forest", preparation={"tessellation": "pixels", "pixel_m2": 100.0}, options={"trees": 9})
+    model.fit(rows)
     model.save(tmp_path / "model")
     write_trust(tmp_path / "model", {"sets": {"reason": "3 blocks"}})
     for asked, why in (

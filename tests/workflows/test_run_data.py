@@ -34,7 +34,9 @@ def test_streamed_or_in_memory_the_files_are_the_same(
 ) -> None:
     read = config_of(finished_runs)
     changes = {"units": read.units.model_copy(update={"kind": kind}), "tensorboard": False}
-    config = read.model_copy(update=changes | {"model": read.model.model_copy(update={"name": model, "epochs": 1})})
+    options = read.model.options if model == "forest" else {}
+    learner = read.model.model_copy(update={"name": model, "epochs": 1, "options": options})
+    config = read.model_copy(update=changes | {"model": learner})
     run_city_map(config, tmp_path / "whole", until="assess")
     streamed(monkeypatch)
     run_city_map(config, tmp_path / "parts", until="assess")

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -17,6 +17,7 @@ __all__ = ["commands_marked", "page_template", "picture_address", "thousands"]
 _COMMAND = re.compile(r"`([^`\n]+)`")
 
 
+@cache  # a template is compiled in a tenth of a second
 def page_template(name: str, *, missing: str = "undefined") -> Template:
     """Return a template of this room: everything from outside is escaped, and a name that is not there is an error.
 
