@@ -47,6 +47,7 @@ def test_neyman_is_the_surest_for_the_whole(rows: list[tuple[int, float]], total
 
 @given(CLASSES, st.floats(0.02, 0.2), st.sampled_from(ALLOCATIONS))
 @example([(0, 0.0)] * 4 + [(18181, 0.0)], 0.125, "recommended")
+@example([(0, 0.0)] * 5 + [(32187, 0.75)], 0.1171875, "recommended")
 def test_the_wished_interval_is_reached_with_no_point_to_spare(
     rows: list[tuple[int, float]], width: float, how: str
 ) -> None:
@@ -54,10 +55,8 @@ def test_the_wished_interval_is_reached_with_no_point_to_spare(
     plan = plan_sample(pixels, expected, width=width, allocation=how)
     assert plan.overall_half_width(how) <= width + 1e-9
     assert plan.least_total is not None and plan.total >= plan.least_total - 1
-    fewer = plan.total - 2
-    if fewer >= max(plan.least_total, 2 * len(rows)):
-        least = min(0.97, 1 - len(rows) / fewer)  # whole points weigh much in a small sample
-        assert half_width(allocate(fewer, pixels, expected, how), pixels, expected) > least * width
+    for fewer in range(max(plan.least_total, 2 * len(rows), plan.total // 2 + 1), plan.total):
+        assert half_width(allocate(fewer, pixels, expected, how), pixels, expected) > width
 
 
 def test_recommended_gives_rare_classes_fifty() -> None:

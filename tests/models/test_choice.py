@@ -8,12 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-<<<<<<< HEAD
-=======
-from hypothesis import example, given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
->>>>>>> quick
 
 from citygrain.errors import InputError
 from citygrain.models.catalogue import load_model, make_model
@@ -23,8 +17,6 @@ from citygrain.models.trust import write_trust
 from citygrain.samples.samples import Samples
 from citygrain.tempering import temper
 from helpers.worlds import toy_patches, toy_rows
-
-COUNT = np.arange(24)
 
 
 def small(name: str) -> Classifier:
@@ -38,30 +30,9 @@ def small(name: str) -> Classifier:
     return model
 
 
-<<<<<<< HEAD
 def grouped(samples: Samples) -> Samples:
     """The rows in groups of ten."""
     return replace(samples, group=np.arange(len(samples)) // 10)
-=======
-@given(arrays(bool, (3, 24)), arrays(np.int64, 24, elements=st.integers(0, 5)))
-@example(np.stack([COUNT >= 3, COUNT != 3, COUNT != 0]), np.zeros(24, np.int64))  # the forest just within the error
-def test_the_choice_is_the_simplest_within_one_error_of_the_best(right: np.ndarray, group: np.ndarray) -> None:
-    names = ("forest", "network", "all")
-    chosen, why = choose(dict(zip(names, right, strict=True)), group)
-    best = right[int(right.mean(1).argmax())].astype(float)
-
-    def near(of: np.ndarray) -> bool:
-        """Whether the best is not clearly better, by the definition of a ratio estimator."""
-        difference = best - of
-        blocks = group if len(np.unique(group)) > 1 else np.arange(len(group))
-        totals = [(difference[blocks == b] - difference.mean()).sum() for b in np.unique(blocks)]
-        variance = len(totals) / (len(totals) - 1) * np.square(totals).sum() / len(group) ** 2
-        return bool(difference.mean() <= np.sqrt(variance) + 1e-12)
-
-    place = names.index(chosen)
-    assert near(right[place]) and not any(near(of) for of in right[:place])
-    assert f"{right[place].mean():.3f}" in why and "24 validation rows" in why
->>>>>>> quick
 
 
 def test_without_validation_rows_and_groups_a_forest_that_sees_all_is_trained_alone() -> None:

@@ -18,6 +18,8 @@ RARE = 50
 """Points that the recommended allocation gives a class at least: 50 to 100 in Olofsson et al. (2014)."""
 _LEAST = 2
 """Points without which a class has no spread."""
+_STEPS = 1000
+"""Numbers of points, down to half of what was found, that are tried one by one."""
 _MOST = 1_000_000
 
 Array = npt.NDArray[np.float64]
@@ -254,7 +256,9 @@ def _enough(pixels: Counts, expected: Array, width: float, least: int, how: str)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)
-    return high
+    # Where a floor for rare classes steps up, more points can be worse: fewer than were found may do.
+    fewer = range(max(high // 2, high - _STEPS, min(least, most)), high)
+    return next((number for number in fewer if reached(number)), high)
 
 
 def _check(pixels: Counts, expected: Array, width: float | None, total: int | None, allocation: str) -> None:
