@@ -25,9 +25,10 @@ def test_a_plan_is_printed_and_nothing_is_written(served, citygrain, tmp_path):
     said = citygrain(*asked)
     assert said.returncode == 0
     assert len([line for line in said.stdout.splitlines() if "% cloud" in line]) == 5
-    assert "requests, about" in said.stdout and "of disk meanwhile" in said.stdout
+    assert "requests, about" in said.stdout and "of disk at most" in said.stdout
     told = json.loads(citygrain(*asked, "--json").stdout)
-    assert told["bytes"] > 0 and told["disk_bytes"] > 0 and len(told["items"]) == 10
+    assert told["bytes"] > 0 and len(told["items"]) == 10
+    assert told["disk_bytes"] == told["copies_bytes"] + told["written_bytes"] > told["copies_bytes"] > 0
     assert not (tmp_path / "x").exists()
 
 

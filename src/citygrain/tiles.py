@@ -7,7 +7,7 @@ This is the only room that knows dask.
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -159,7 +159,7 @@ def stream_tiles(
     *,
     shared: Shared,
     engine: Engine = 1,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield ``function(shared, item)`` in the items' order, with no more than a few of them under way at a time.
 
     Items are taken as workers come free and results are handed on at once, so neither all items nor all results are

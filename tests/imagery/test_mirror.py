@@ -12,7 +12,7 @@ from citygrain.imagery import patience
 from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet
-from citygrain.imagery.mirror import copy_area
+from citygrain.imagery.mirror import Early, copy_area
 from citygrain.imagery.plan import make_plan
 from citygrain.imagery.query import Query
 from citygrain.imagery.reading import read_numbers, read_sample
@@ -67,6 +67,30 @@ def test_a_copy_that_is_there_is_not_made_again(served, tmp_path):
     site.clear()
     copy_area(images, grid, tmp_path)
     assert len({entry.path for entry in site.log("*.tif")}) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_is_looked_at_early_is_copied_first_and_may_end_it(served, tmp_path, workers):
+    world, site = served("small")
+    images, grid, seen = images_of(world, site.api), middle(world), []
+
+    def look(one):
+        seen.append(one.id)
+        with rasterio.open(one.item.assets[one.assets["SCL"]].href) as file:
+            assert file.read(1).any()
+        assert set(one.assets) == {"SCL"}
+
+    copy_area(images, grid, tmp_path / "all", workers=workers, early=Early(("SCL",), look))
+    assert seen == [one.id for one in images.observations]
+    copy_area(images, grid, tmp_path / "all", workers=workers, early=Early(("SCL",), look))
+    assert len(seen) == 4  # copies of an earlier fetch are looked at, too
+
+    def refuse(one):
+        raise InputError(one.id)
+
+    with pytest.raises(InputError, match=images.observations[0].id):
+        copy_area(images, grid, tmp_path / "none", workers=workers, early=Early(("SCL",), refuse))
+    assert len(list((tmp_path / "none").iterdir())) <= workers + 1
 
 
 def test_an_image_elsewhere_is_no_data_here(served, tmp_path):

@@ -5,10 +5,12 @@ that would be many times the bytes. So the area's part of each file is copied fi
 there is whole, and a fetch that was interrupted goes on with the next.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from citygrain.imagery.patience import Unread, patiently
 from citygrain.imagery.signing import Plain
 from citygrain.tiles import Progress, stream_tiles
 
-__all__ = ["copied_bytes", "copy_area", "part_of", "touched"]
+__all__ = ["Early", "copied_bytes", "copy_area", "part_of", "touched"]
 
 _STRIP = 2**24
 """Pixels that are read at a time."""
@@ -41,6 +43,22 @@ _BLOCK = 256
 """Side of the blocks of a copy; they are written whole, and not compressed."""
 
 
+@dataclass(frozen=True)
+class Early:
+    """What is looked at while the rest is still to be copied.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        They are copied before the others, image by image.
+    look : callable
+        Called with each image that lies on the disk with these bands; what it raises ends the copying.
+    """
+
+    bands: tuple[str, ...]
+    look: Callable[[Observation], None]
+
+
 def copy_area(
     images: ImageSet,
     grid: GeoBox,
@@ -49,6 +67,7 @@ def copy_area(
     around_m: float = 0.0,
     workers: int = 4,
     progress: Progress | None = None,
+    early: Early | None = None,
 ) -> ImageSet:
     """Copy the part of each file that a grid needs, and return the images as they lie on the disk.
 
@@ -66,6 +85,8 @@ def copy_area(
         Files read at a time.
     progress : callable, optional
         Called with (done, total) files.
+    early : Early, optional
+        Bands that are copied first, and what looks at them.
 
     Returns
     -------
@@ -81,23 +102,28 @@ def copy_area(
     """
     header = images.header()
     files = images.files()
-    paths = [folder / f"{number:05d}.tif" for number in range(len(files))]
-    tasks = [(file, path) for file, path in zip(files, paths, strict=True) if not path.exists()]
-    done = len(files) - len(tasks)
-    if progress:
-        progress(done, len(files))
+    paths = {(one.id, band): folder / f"{number:05d}.tif" for number, (one, band) in enumerate(files)}
+    first = early.bands if early else ()
+    in_turn = sorted(files, key=lambda file: file[1] not in first)
+    tasks = [(one, band) for one, band in in_turn if not paths[one.id, band].exists()]
+    waiting = deque(images.observations if early else ())
 
-    def copy(_: None, task: tuple[tuple[Observation, str], Path]) -> None:
-        (observation, band), path = task
-        what = f"{band} of {observation.id}"
+    def look() -> None:
+        while early and waiting and all(paths[waiting[0].id, band].exists() for band in early.bands):
+            early.look(_moved(waiting.popleft(), early.bands, paths))
+
+    def copy(_: None, task: tuple[Observation, str]) -> None:
+        observation, band = task
+        path = paths[observation.id, band]
         make = partial(_copy, images, observation, band, grid, around_m=around_m, path=path)
-        patiently(make, images.signer, what=what, header=header)
+        patiently(make, images.signer, what=f"{band} of {observation.id}", header=header)
 
-    for _ in stream_tiles(copy, tasks, shared=None, engine=workers):
-        done += 1
-        if progress:
-            progress(done, len(files))
-    return _beside(images, files, paths)
+    with closing(stream_tiles(copy, tasks, shared=None, engine=workers)) as copies:
+        for done, _ in enumerate(chain([None], copies), start=len(files) - len(tasks)):
+            if progress:
+                progress(done, len(files))
+            look()
+    return _beside(images, paths)
 
 
 def part_of(source: Any, grid: GeoBox, band: str, *, around_m: float = 0.0) -> Window | None:
@@ -181,15 +207,15 @@ def _read(source: Any, window: Window) -> npt.NDArray[Any]:
     return numbers
 
 
-def _beside(images: ImageSet, files: Sequence[tuple[Observation, str]], paths: Sequence[Path]) -> ImageSet:
+def _beside(images: ImageSet, copies: Mapping[tuple[str, str], Path]) -> ImageSet:
     """Return the images with their copies as files."""
-    copies = {(observation.id, band): path for (observation, band), path in zip(files, paths, strict=True)}
     observations = tuple(_moved(each, images.bands, copies) for each in images.observations)
-    catalogue = replace(images.catalogue, url=str(paths[0].parent / "catalog.json") if paths else "", rewrite={})
+    folder = next((path.parent for path in copies.values()), None)
+    catalogue = replace(images.catalogue, url=str(folder / "catalog.json") if folder else "", rewrite={})
     return replace(images, observations=observations, catalogue=catalogue, signer=Plain())
 
 
-def _moved(observation: Observation, bands: Sequence[str], copies: dict[tuple[str, str], Path]) -> Observation:
+def _moved(observation: Observation, bands: Sequence[str], copies: Mapping[tuple[str, str], Path]) -> Observation:
     item = observation.item.clone()
     item.clear_links()  # addresses of files would be taken relative to the item's own
     assets = {}

@@ -1,6 +1,6 @@
 """One image's numbers on the grid of a window, as its files have them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from citygrain.imagery.observation import Observation
 from citygrain.imagery.opening import open_image
 from citygrain.imagery.overpasses import QUALITY
 
-__all__ = ["Sign", "read_numbers", "read_sample"]
+__all__ = ["Sign", "read_numbers", "read_sample", "witnesses"]
 
 _NEAREST = frozenset({*QUALITY, "MAP"})
 _FILL = {"FMASK": 255.0, "QA": 1.0, "CLD": None}
@@ -105,11 +105,23 @@ def read_sample(
     dict of str to ndarray of float32
         Digital numbers, NaN = no data.
     """
-    names = [band for band in bands or _WITNESSES if band in observation.assets][: len(bands or ()) or _ENOUGH]
+    names = [band for band in bands if band in observation.assets] if bands else witnesses(observation.assets)
     side = max(geobox.shape)
     coarse = geobox.zoom_out(max(1.0, side / _SAMPLE_PIXELS, min(_COARSER, side / _ENOUGH_PIXELS)))
     with _spoken(observation):
         return {band: _sampled(observation, band, coarse, sign) for band in names}
+
+
+def witnesses(bands: Iterable[str]) -> tuple[str, ...]:
+    """Return the bands of a sample, five at most: red, infrared and short-wave infrared show dark ground best.
+
+    Examples
+    --------
+    >>> witnesses(["B02", "B04", "B08", "SCL"])
+    ('B04', 'B08')
+    """
+    there = set(bands)
+    return tuple(band for band in _WITNESSES if band in there)[:_ENOUGH]
 
 
 def _sampled(observation: Observation, band: str, grid: GeoBox, sign: Sign | None) -> Float32:

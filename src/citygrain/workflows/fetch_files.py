@@ -8,8 +8,9 @@ from typing import Any
 
 from citygrain.files import write_text
 from citygrain.imagery.image_set import ImageSet
+from citygrain.workflows.fetch_scenes import files_of
 
-__all__ = ["digests", "files_of", "write_config", "write_sources"]
+__all__ = ["digests", "write_config", "write_sources"]
 
 
 def write_config(path: Path, *, scenes: Sequence[str], dates: bool, map_year: int | None, title: str) -> None:
@@ -80,26 +81,13 @@ def _no_reference_lines() -> list[str]:
     return ['path = "reference.gpkg"                         # polygons or points of yours', 'legend = "urban"']
 
 
-def files_of(product: str, scenes: Sequence[str]) -> list[str]:
-    """Return the files that are made of a product; `scenes` are the composites without their suffix.
-
-    Examples
-    --------
-    >>> files_of("sentinel-2", ["s2_spring"]), files_of("sentinel-1", [])
-    (['s2_spring.tif', 'clear_spring.tif'], ['s1.tif'])
-    """
-    if product == "sentinel-2":
-        return [f"{name}.tif" for scene in scenes for name in (scene, scene.replace("s2", "clear", 1))]
-    return ["s1.tif" if product == "sentinel-1" else f"{product}.tif"]
-
-
 def write_sources(
-    path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str, Any], *, scenes: Sequence[str]
+    path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str, Any], *, scenes: Mapping[str, Sequence[str]]
 ) -> None:
-    """Write whose data these are, under which terms, and how their numbers became reflectance."""
+    """Write whose data these are, under which terms, and how their numbers became reflectance; `scenes` by product."""
     sources = [
         {
-            "files": files_of(each.product, scenes),
+            "files": files_of(each.product, scenes[each.product]),
             "title": f"{each.product} {each.collection.level}, {each.catalogue.title}",
             "product": each.product,
             "level": each.collection.level,
