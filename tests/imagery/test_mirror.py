@@ -1,6 +1,7 @@
 """Copies hold the numbers of their files where the area is, and each block is asked for once."""
 
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -149,6 +150,58 @@ def test_a_file_that_names_another_is_refused_and_the_other_is_not_read(served, 
     assert "\n" not in str(error.value)
     assert elsewhere.requests("*") == 0
     assert not list(tmp_path.glob("copies/*"))
+
+
+LOCAL = rasterio.crs.CRS.from_wkt('LOCAL_CS["a building site",UNIT["metre",1]]')
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ("lies on a turned grid", {"transform": rasterio.Affine(7, 7, 384_900, 7, -7, 5_813_000)}),
+        ("lies on a turned grid", {"transform": rasterio.Affine(10, 0, 384_900, 0, 10, 5_813_000)}),
+        ("lies on a grid that is none of the Earth", {"crs": LOCAL}),
+        ("has no projection", {"crs": None}),
+        ("has no projection", {"transform": rasterio.Affine.identity()}),
+        ("holds numbers of type complex64", {"dtype": "complex64", "nodata": None}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_file_that_lies_on_no_map_is_refused_in_a_line(stac_world, tmp_path, words, changes):
+    world = stac_world("plain")
+    folder = tmp_path / "catalogue"
+    shutil.copytree(world.folder, folder)
+    path = min(folder.rglob("*B04.tif"))
+    with rasterio.open(path) as file:
+        values = file.read(1)
+        keys = ("crs", "transform", "nodata", "width", "height", "dtype", "count")
+        profile = {"driver": "GTiff", **{key: file.profile[key] for key in keys}, **changes}
+    path.unlink()
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(values.astype(profile["dtype"]), 1)
+    images = images_of(world, folder / "catalog.json", ("B04",))
+    with pytest.raises(InputError, match=words) as error:
+        copy_area(images, middle(world), tmp_path / "copies", workers=1)
+    assert "\n" not in str(error.value)
+
+
+def test_copies_say_themselves_where_they_lie(served, tmp_path):
+    world, site = served("plain")
+    images, grid = images_of(world, site.api, ("B04", "SCL")), middle(world)
+    wrong = replace(images, observations=tuple(deepcopy(one) for one in images.observations))
+    for one in wrong.observations:
+        one.item.bbox, one.item.geometry = [-1.0, -1.0, 1.0, 1.0], None
+        for asset in one.item.assets.values():
+            asset.extra_fields |= {
+                "proj:code": "EPSG:999999",
+                "proj:shape": "wide",
+                "raster:bands": [1, {"nodata": "x"}],
+            }
+    right, told = (copy_area(each, grid, tmp_path / name) for name, each in (("a", images), ("b", wrong)))
+    for one, other in zip(right.observations, told.observations, strict=True):
+        assert one.item.bbox == other.item.bbox
+        numbers = [read_numbers(each, grid, ["B04", "SCL"]) for each in (one, other)]
+        assert all(np.array_equal(numbers[0][band], numbers[1][band], equal_nan=True) for band in ("B04", "SCL"))
 
 
 def vrt_of(source, like):

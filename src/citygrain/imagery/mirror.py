@@ -16,9 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pystac
 import rasterio
 import rasterio.warp
 from odc.geo.geobox import GeoBox
+from pystac.extensions.projection import SCHEMA_URI
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window, from_bounds
 
@@ -39,6 +42,7 @@ _MARGIN = 2
 """Pixels of the file around the area: resampling looks at neighbours."""
 _LOOKED_AROUND = ("SCL", "CLD", "FMASK", "QA", "VV", "VH")
 """Layers of which more ground is read than the area has: by masks, and by filters of speckle."""
+_ELSEWHERE = "take the product from another catalogue"
 _BLOCK = 256
 """Side of the blocks of a copy; they are written whole, and not compressed."""
 
@@ -164,14 +168,14 @@ def touched(source: Any, grid: GeoBox, *, margin: int = 0, around_m: float = 0.0
     around_m : float
         Metres around it.
     """
-    if source.crs is None:
-        name = source.name.split("?")[0]
-        if source.gcps[0]:
-            raise InputError(f"{name} lies on no map grid", mend="take the product from another catalogue")
-        raise RasterioIOError(f"{name} has no projection")  # so looks a header that broke off: asked for again
+    _refuse_unplaced(source)
     box = grid.boundingbox
     edges = box.left - around_m, box.bottom - around_m, box.right + around_m, box.top + around_m
-    window = from_bounds(*rasterio.warp.transform_bounds(str(grid.crs), source.crs, *edges), transform=source.transform)
+    try:
+        there = rasterio.warp.transform_bounds(str(grid.crs), source.crs, *edges)
+    except CPLE_BaseError:  # rasterio lets GDAL's own error through
+        raise InputError(f"{_name(source)} lies on a grid that is none of the Earth", mend=_ELSEWHERE) from None
+    window = from_bounds(*there, transform=source.transform)
     left = max(0, int(np.floor(window.col_off + 1e-6)) - margin)
     top = max(0, int(np.floor(window.row_off + 1e-6)) - margin)
     right = min(source.width, int(np.ceil(window.col_off + window.width - 1e-6)) + margin)
@@ -179,11 +183,30 @@ def touched(source: Any, grid: GeoBox, *, margin: int = 0, around_m: float = 0.0
     return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
 
 
+def _refuse_unplaced(source: Any) -> None:
+    """Refuse files that do not say where their pixels lie, or whose rows are no rows of a map."""
+    place = source.transform
+    if source.crs is None and source.gcps[0]:
+        raise InputError(f"{_name(source)} lies on no map grid", mend=_ELSEWHERE)
+    if source.crs is None or place.is_identity:  # so looks a header that broke off: asked for again
+        raise RasterioIOError(f"{_name(source)} has no projection")
+    if not (place.a > 0 > place.e and place.b == place.d == 0):
+        raise InputError(f"{_name(source)} lies on a turned grid", wanted="rows from north to south", mend=_ELSEWHERE)
+
+
+def _name(source: Any) -> str:
+    return str(source.name).split("?")[0]
+
+
 def _copy(images: ImageSet, observation: Observation, band: str, grid: GeoBox, *, around_m: float, path: Path) -> None:
     """Copy one file's part, in strips along its blocks."""
     with open_image(images.sign(images.href(observation, band))) as source:
         # Of an image that does not reach the area one pixel is kept: it says where it lies and what is no data.
         window = part_of(source, grid, band, around_m=around_m) or Window(0, 0, 1, 1)
+        if np.dtype(source.dtypes[0]).kind not in "uif":
+            raise InputError(
+                f"{band} of {observation.id} holds numbers of type {source.dtypes[0]}", wanted="plain ones"
+            )
         profile = {
             "driver": "GTiff", "dtype": source.dtypes[0], "count": 1, "crs": source.crs, "nodata": source.nodata,
             "width": int(window.width), "height": int(window.height), "transform": source.window_transform(window),
@@ -216,16 +239,21 @@ def _beside(images: ImageSet, copies: Mapping[tuple[str, str], Path]) -> ImageSe
 
 
 def _moved(observation: Observation, bands: Sequence[str], copies: Mapping[tuple[str, str], Path]) -> Observation:
-    item = observation.item.clone()
-    item.clear_links()  # addresses of files would be taken relative to the item's own
-    assets = {}
-    for band in bands:
-        if band not in observation.assets:
-            continue
-        asset = item.assets[observation.assets[band]]
-        asset.href = str(copies[observation.id, band].resolve())
-        with open_image(asset.href) as file:
-            asset.extra_fields["proj:shape"] = [file.height, file.width]
-            asset.extra_fields["proj:transform"] = [float(number) for number in file.transform[:6]]
-        assets[band] = observation.assets[band]
+    """Return an image as it lies on the disk: where and how large its files are is told by them, not by its item."""
+    item = pystac.Item(observation.id, None, None, observation.time, {}, stac_extensions=[SCHEMA_URI])
+    assets = {band: observation.assets[band] for band in bands if band in observation.assets}
+    boxes = []
+    for band, key in assets.items():
+        path = copies[observation.id, band].resolve()
+        with open_image(path) as file:
+            place: dict[str, Any] = {
+                "proj:shape": [file.height, file.width],
+                "proj:transform": list(map(float, file.transform[:6])),
+            }
+            code = file.crs.to_epsg()
+            place |= {"proj:code": f"EPSG:{code}"} if code else {"proj:wkt2": file.crs.to_wkt()}
+            boxes.append(rasterio.warp.transform_bounds(file.crs, "EPSG:4326", *file.bounds))
+        item.add_asset(key, pystac.Asset(str(path), media_type=pystac.MediaType.GEOTIFF, extra_fields=place))
+    if boxes and all(west <= east for west, _, east, _ in boxes):  # else it lies across the 180th meridian
+        item.bbox = [f(edges) for f, edges in zip((min, min, max, max), zip(*boxes, strict=True), strict=True)]
     return replace(observation, item=item, assets=assets)

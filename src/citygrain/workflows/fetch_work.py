@@ -107,14 +107,16 @@ class FetchWork:
         What a killed fetch decided is kept.
         """
         optical = images.product == "sentinel-2"
+        told = {one.id: one for one in images.observations}
         decided: dict[str, Any] = {}
 
         def decide(one: Observation) -> None:
-            decided[one.id] = asdict(decide_radiometry(one, read_sample(one, self.grid), override=self.request.offset))
+            sample = read_sample(one, self.grid)
+            decided[one.id] = asdict(decide_radiometry(told[one.id], sample, override=self.request.offset))
 
         around = reach_m(self.request.method, self.request.dilation)
         if images.product == "sentinel-1":
-            around = self.radar_recipe(images).halo * abs(self.grid.affine.a)
+            around = self.radar_recipe().halo * abs(self.grid.affine.a)
         early = Early(witnesses(images.bands), decide) if optical and not self.scratch.noted("radiometry") else None
         folder = self.scratch.files(images.product)
         how: dict[str, Any] = {"around_m": around, "workers": workers, "progress": progress, "early": early}
@@ -122,9 +124,10 @@ class FetchWork:
         kept = self.scratch.note("radiometry", lambda: decided) if optical else {}
         return local, {name: Radiometry(**{**each, "evidence": tuple(each["evidence"])}) for name, each in kept.items()}
 
-    def radar_recipe(self, images: ImageSet) -> RadarRecipe:
+    def radar_recipe(self) -> RadarRecipe:
         """Return how radar images become one."""
-        return RadarRecipe(self.request.radar, self.request.speckle, looks_of(images.observations))
+        images = [one for each in self.sets if each.product == "sentinel-1" for one in each.observations]
+        return RadarRecipe(self.request.radar, self.request.speckle, looks_of(images))
 
     def map_year(self) -> int | None:
         """Return the year of the map that serves as reference."""
@@ -184,7 +187,7 @@ class _Job:
     def radar(self, name: str, chosen: Sequence[Observation]) -> None:
         """Make the mean or median power over time."""
         tiles = self._tiles(len(chosen), 4)
-        grid, recipe = self.work.grid, self.work.radar_recipe(self.images)
+        grid, recipe = self.work.grid, self.work.radar_recipe()
 
         def make(tile: Tile) -> Arrays:
             return {name: radar_window(chosen, grid[tile.slices], recipe)}
