@@ -77,14 +77,17 @@ class _Adapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         answer = super().send(request, *arguments, **options)
-        if answer.is_redirect:
-            refuse_redirect(str(request.url), answer.headers["location"])
-        body = bytearray()
-        for piece in answer.iter_content(2**16):
-            body += piece
-            if len(body) > _MOST_BYTES:
-                answer.close()
-                raise InputError(f"{shown(str(request.url))} answered more than {_MOST_BYTES / 1e6:.0f} MB")
+        try:
+            if answer.is_redirect:
+                refuse_redirect(str(request.url), answer.headers["location"])
+            body = bytearray()
+            for piece in answer.iter_content(2**16):
+                body += piece
+                if len(body) > _MOST_BYTES:
+                    raise InputError(f"{shown(str(request.url))} answered more than {_MOST_BYTES / 1e6:.0f} MB")
+        except InputError:
+            answer.close()
+            raise
         answer._content = bytes(body)
         return answer
 
