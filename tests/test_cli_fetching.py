@@ -68,6 +68,9 @@ def test_a_city_is_fetched_by_its_name(served, citygrain, tmp_path):
         (("--bbox", "1,2,3,4", "--area", "x.geojson"), "2 areas"),
         (("--place", "Berlin"), "give --places FILE"),
         (("--bbox", "52,13,53,14", "--from", "spring"), "date 'spring'"),
+        (("--bbox", "13,52,14,53", "--to", "2025-W30"), "date '2025-W30'"),
+        (("--bbox", "13,52,14,53", "--offset", "5"), "offset 5; wanted: 0 or -1000"),
+        (("--bbox", "13,52,14,53", "--products", "sentinel-2,sentinel-2"), "each once"),
         (("--bbox", "13,52,14,53", "--collection", "sentinel-2"), "wanted: PRODUCT=ID"),
         (("--bbox", "13,52,14,53", "--catalogue", "a", "--catalogue", "b"), "catalogues a and b"),
         (("--bbox", "13,52,14,53", "--catalogue", "elsewhere"), "catalogue elsewhere is unknown"),
@@ -92,6 +95,11 @@ def test_a_product_that_a_catalogue_has_not_is_told_before_anything_is_asked(cit
     assert said.returncode == 2
     assert "earth-search has no worldcover" in said.stderr
     assert "--catalogue worldcover=NAME, with NAME one of planetary-computer" in said.stderr
+
+
+def test_names_that_would_move_the_cursor_are_named(citygrain, tmp_path):
+    said = citygrain("fetch", "--place", "a\x1b[2J", *DAYS, "--out", tmp_path / "x")
+    assert said.stderr == "citygrain: place a\\x1b[2J without a file of places; give --places FILE\n"
 
 
 @pytest.mark.slow

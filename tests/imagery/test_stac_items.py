@@ -1,6 +1,5 @@
 """Whatever JSON comes as an item: it is one that the search can judge, or one line says why not."""
 
-import copy
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from citygrain.imagery.catalogues import Collection
 from citygrain.imagery.query import Query, parse_dates
 from citygrain.imagery.searching import fits, newest_only
 from citygrain.imagery.stac_items import cloud_of, read_item
+from helpers.junk import JUNK, places, with_junk
 from helpers.small_catalogue import feature
 
 BANDS = {"B04": {"eo:bands": [{"name": "B04", "common_name": "red"}], "roles": ["data"]}, "SCL": {"type": "image/tiff"}}
@@ -24,34 +24,12 @@ TOLD = {
 ITEM = feature("S2B_33UUU_20250601_0_L2A", assets=BANDS, **TOLD)
 QUERY = Query(area_from_bbox("13.3,52.45,13.4,52.5"), *parse_dates("2025-05-01", "2025-08-31"), 60.0)
 COLLECTION = Collection("sentinel-2", "L2A", "")
-JUNK = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.just("https://[x"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
-    max_leaves=5,
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """All places in a JSON value, the whole first."""
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    return [path, *(place for key in keys for place in places(value[key], (*path, key)))]
-
-
-def with_junk(place: tuple[Any, ...], junk: Any) -> Any:
-    if not place:
-        return junk
-    document = copy.deepcopy(ITEM)
-    inner: Any = document
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = junk
-    return document
 
 
 @given(st.sampled_from(places(ITEM)), JUNK)
 def test_an_item_with_junk_in_it_is_judged_or_refused_in_a_line(place: tuple[Any, ...], junk: Any) -> None:
     try:
-        item = read_item(with_junk(place, junk), "https://example.org/item.json")
+        item = read_item(with_junk(ITEM, place, junk), "https://example.org/item.json")
         if fits(item, QUERY):
             observation = observe(item, COLLECTION)
             assert newest_only([observation, observation])[0]
@@ -76,7 +54,7 @@ def test_what_it_may_hold_is_bounded() -> None:
     ("said", "cloud"), [(12, 12.0), (0.5, 0.5), ("many", None), (True, None), (float("nan"), None)]
 )
 def test_clouds_are_numbers_or_unknown(said: Any, cloud: float | None) -> None:
-    assert cloud_of(read_item(with_junk(("properties", "eo:cloud_cover"), said), "here")) == cloud
+    assert cloud_of(read_item(with_junk(ITEM, ("properties", "eo:cloud_cover"), said), "here")) == cloud
 
 
 def test_an_item_without_outline_may_be_here_and_one_with_a_box_is_where_it_says() -> None:

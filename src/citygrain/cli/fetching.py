@@ -117,7 +117,8 @@ class _Secrets(Mapping[str, str]):
 
 
 def _area(bbox: str | None, file: Path | None, place: str | None, places: Path | None, radius: float | None) -> "Area":
-    from citygrain.imagery.area import area_from_bbox, area_from_file, area_of_place
+    from citygrain.imagery.area import area_from_bbox, area_from_file
+    from citygrain.imagery.places import area_of_place
 
     given = [each for each in (bbox, file, place) if each is not None]
     if len(given) != 1:

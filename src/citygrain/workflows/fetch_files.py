@@ -49,8 +49,9 @@ def config_text(*, scenes: Sequence[str], dates: bool, map_year: int | None, tit
         if len(scenes) == 1
         else f"path = [{names}]"
     )
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())
     lines = [
-        f"# {' '.join(title.split())}",
+        f"# {words}",
         "# Written by citygrain fetch; change what you like.",
         "",
         "[scene]",
