@@ -103,6 +103,45 @@ def test_names_that_would_move_the_cursor_are_named(citygrain, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("moment", ["*stac*", "*.tif"])
+def test_ctrl_c_is_answered_though_the_server_is_silent(served, tmp_path, moment):
+    from helpers import faults
+
+    world, site = served("plain")
+    command = [
+        sys.executable, "-m", "citygrain", "fetch", "--bbox", box(world), *DAYS, *FEW, "--catalogue", site.api,
+        "--products", "sentinel-2", "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    site.faults(faults.slow(moment, 25))
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not site.requests(moment) and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    said = process.communicate(timeout=60)[1]
+    assert time.monotonic() - pressed < 15
+    assert process.returncode == 130
+    assert said == "citygrain: interrupted; the same command goes on from the last finished step\n"
+
+
+@pytest.mark.slow
+def test_a_second_fetch_into_the_same_folder_is_refused(served, citygrain, tmp_path):
+    from citygrain.files import sole_use
+
+    world, site = served("plain")
+    asked = ("fetch", "--bbox", box(world), *DAYS, *FEW, "--catalogue", site.api, "--products", "sentinel-2")
+    tmp_path.joinpath("x").mkdir()
+    with sole_use(tmp_path / "x"):
+        said = citygrain(*asked, "--out", tmp_path / "x")
+    assert said.returncode == 2 and "another process is writing into" in said.stderr
+    assert not list((tmp_path / "x").iterdir())
+    assert citygrain(*asked, "--out", tmp_path / "x").returncode == 0
+
+
+@pytest.mark.slow
 def test_a_process_that_is_killed_goes_on(served, tmp_path):
     from helpers import faults
 

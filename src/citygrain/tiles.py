@@ -189,8 +189,14 @@ def stream_tiles(
         for item in items:
             yield function(shared, item)
     else:
-        with ThreadPoolExecutor(engine) as pool:
+        pool, patient = ThreadPoolExecutor(engine), True
+        try:
             yield from _in_turn(lambda item: pool.submit(function, shared, item), items, engine + 1)
+        except KeyboardInterrupt:
+            patient = False  # who interrupts does not wait for a worker that waits for a silent server
+            raise
+        finally:
+            pool.shutdown(wait=patient, cancel_futures=not patient)
 
 
 def _shared(client: Any, value: object) -> Any:

@@ -1,5 +1,6 @@
 """Copies hold the numbers of their files where the area is, and each block is asked for once."""
 
+import resource
 import shutil
 from copy import deepcopy
 from dataclasses import replace
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from citygrain.errors import InputError
-from citygrain.imagery import patience
+from citygrain.errors import InputError, OutputError
+from citygrain.imagery import mirror, patience
 from citygrain.imagery.area import area_from_bbox, grid_for
 from citygrain.imagery.catalogues import catalogue_named
 from citygrain.imagery.image_set import ImageSet
@@ -150,6 +151,25 @@ def test_a_file_that_names_another_is_refused_and_the_other_is_not_read(served, 
     assert "\n" not in str(error.value)
     assert elsewhere.requests("*") == 0
     assert not list(tmp_path.glob("copies/*"))
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_a_copy_that_the_disk_could_not_hold_is_none(served, tmp_path, monkeypatch, capfd, foreseen):
+    world, site = served("small")
+    images, grid = images_of(world, site.api, ("B04",)), grid_for(area_from_bbox(world.bbox))
+    if not foreseen:  # where no room can be taken beforehand GDAL says nothing
+        monkeypatch.setattr(mirror, "reserve", lambda *_: None)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="could not be written") as error:
+            copy_area(images, grid, tmp_path, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+    assert not foreseen or capfd.readouterr().err == ""
+    assert len(copy_area(images, grid, tmp_path).observations) == 2
 
 
 LOCAL = rasterio.crs.CRS.from_wkt('LOCAL_CS["a building site",UNIT["metre",1]]')

@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.signing import unsigned
 from citygrain.imagery.transport import Transport
+from citygrain.tiles import stream_tiles
 
 __all__ = ["changes", "describe_grid", "locked_only", "make_lock", "read_lock", "request_changes", "write_lock"]
 
@@ -195,8 +195,9 @@ def _brief(value: Any) -> str:
 
 def _source(source: ImageSet, transport: Transport, workers: int) -> dict[str, Any]:
     files = source.files()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        prints = list(pool.map(lambda file: _file(source, file[0], file[1], transport), files))
+    prints = list(
+        stream_tiles(lambda _, file: _file(source, *file, transport), files, shared=None, engine=max(2, workers))
+    )
     items: dict[str, dict[str, Any]] = {}
     for (observation, band), print_ in zip(files, prints, strict=True):
         item = items.setdefault(observation.id, _about(observation))

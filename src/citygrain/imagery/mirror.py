@@ -5,6 +5,7 @@ that would be many times the bytes. So the area's part of each file is copied fi
 there is whole, and a fetch that was interrupted goes on with the next.
 """
 
+import errno
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +27,7 @@ from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window, from_bounds
 
 from citygrain.errors import InputError
-from citygrain.files import whole_file
+from citygrain.files import reserve, whole_file
 from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.opening import open_image
@@ -216,10 +217,15 @@ def _copy(images: ImageSet, observation: Observation, band: str, grid: GeoBox, *
         rows = max(1, _STRIP // max(1, int(window.width)) // down) * down
         first, last = int(window.row_off), int(window.row_off + window.height)
         edges = sorted({first, last, *range(first // rows * rows + rows, last, rows)})
-        with whole_file(path) as partial_path, rasterio.open(partial_path, "w", **profile) as target:
-            for top, bottom in pairwise(edges):
-                numbers = _read(source, Window(window.col_off, top, window.width, bottom - top))
-                target.write(numbers, 1, window=Window(0, top - first, window.width, bottom - top))
+        size = copied_bytes(source, window)
+        with whole_file(path) as partial_path:
+            reserve(partial_path, size)
+            with rasterio.open(partial_path, "w", **profile) as target:
+                for top, bottom in pairwise(edges):
+                    numbers = _read(source, Window(window.col_off, top, window.width, bottom - top))
+                    target.write(numbers, 1, window=Window(0, top - first, window.width, bottom - top))
+            if partial_path.stat().st_size < size:  # GDAL says nothing when the last blocks could not be written
+                raise OSError(errno.ENOSPC, "the disk is full")
 
 
 def _read(source: Any, window: Window) -> npt.NDArray[Any]:

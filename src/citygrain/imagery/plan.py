@@ -123,7 +123,7 @@ def make_plan(
     rate = None
     while rate is None and len(looked) < len(kinds):  # measured on the first file that has something to be read
         kind = kinds[len(looked)]
-        looked[kind], rate = look(True, kind)
+        ((looked[kind], rate),) = stream_tiles(look, [kind], shared=True, engine=2)  # in a thread: Ctrl-C is heard
     rest = kinds[len(looked) :]
     with closing(stream_tiles(look, rest, shared=False, engine=workers)) as found:
         looked |= {kind: part for kind, (part, _) in zip(rest, found, strict=True)}

@@ -14,7 +14,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
-from citygrain.files import make_folder, refuse_full_disk
+from citygrain.files import make_folder, refuse_full_disk, sole_use
 from citygrain.imagery.area import grid_for
 from citygrain.imagery.lock import Lock, changes, make_lock, read_lock, request_changes, write_lock
 from citygrain.imagery.plan import FetchPlan, make_plan
@@ -152,17 +152,18 @@ def fetch(
     _refuse_changes(old, lock, found)
     make_folder(out)  # nothing is left where something above was refused
     tell("search", f"{sum(len(each.observations) for each in found.sets)} images")
-    reused = old is not None and _there(out, old)
-    if reused and old is not None:
-        results, seen = old["results"], old["seen"]
-    else:
-        work = FetchWork(request, out, found.sets, _grid(request), Scratch(out / ".fetch", _made_for(lock)))
-        _refuse_full_disk(work, lambda: _plan(request, found, how.workers))
-        seen = work.make(tell, progress, memory=MemoryPlan.of(how.memory).limit, workers=how.workers)
-        results = digests(out, work.images)
-        write_lock(out / LOCK, lock | {"results": results, "seen": seen})
-        _tell_results(old, results)
-        work.scratch.clear()
+    with sole_use(out):
+        reused = old is not None and _there(out, old)
+        if reused and old is not None:
+            results, seen = old["results"], old["seen"]
+        else:
+            work = FetchWork(request, out, found.sets, _grid(request), Scratch(out / ".fetch", _made_for(lock)))
+            _refuse_full_disk(work, lambda: _plan(request, found, how.workers))
+            seen = work.make(tell, progress, memory=MemoryPlan.of(how.memory).limit, workers=how.workers)
+            results = digests(out, work.images)
+            write_lock(out / LOCK, lock | {"results": results, "seen": seen})
+            _tell_results(old, results)
+            work.scratch.clear()
     requests, received = _traffic(before, how.transport)
     return Fetched(
         folder=out,
