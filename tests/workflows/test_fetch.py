@@ -266,7 +266,7 @@ def test_a_disk_too_small_is_refused_before_anything_is_copied(served, tmp_path,
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need - 1))
     with pytest.raises(
-        OutputError, match=r"GB free; wanted: .* GB for copies of the images and what.*; free disk"
+        OutputError, match=r"MB free; wanted: .* MB for copies of the images and what.*; free disk"
     ) as error:
         fetch(ask(world, site), tmp_path, quickly())
     assert "\n" not in str(error.value)
