@@ -152,6 +152,7 @@ def test_faults_that_stay_are_told_and_leave_nothing_half_written(served, tmp_pa
         fetch(ask(world, site), tmp_path, quickly())
     assert "\n" not in str(error.value)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".tif", ".toml", ".json")]
+    assert (tmp_path / ".fetch").exists() == (fault.kind == "truncated")  # where headers cannot be read nothing is kept
 
 
 def test_a_fetch_that_was_killed_goes_on(served, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from citygrain.errors import InputError
+from citygrain.errors import CitygrainError, InputError
 from citygrain.files import make_folder, refuse_full_disk, sole_use
 from citygrain.imagery.area import grid_for
 from citygrain.imagery.lock import Lock, changes, make_lock, read_lock, request_changes, write_lock
@@ -185,7 +185,11 @@ def _refuse_full_disk(work: FetchWork, plan: Callable[[], FetchPlan]) -> None:
         planned = plan()
         return {"copies": planned.disk, "written": planned.written}
 
-    whole = work.scratch.note("room", need)
+    try:
+        whole = work.scratch.note("room", need)
+    except CitygrainError:
+        work.scratch.clear()  # nothing had been read
+        raise
     left = whole["copies"] + whole["written"] - work.scratch.held_bytes()
     refuse_full_disk(work.out, left, what="copies of the images and what is made of them")
 

@@ -113,13 +113,13 @@ def _year(images: ImageSet) -> int:
 
 
 def _attribution(images: ImageSet) -> str | None:
-    """Return what is to be written, with the years as Copernicus asks for."""
+    """Return what is to be written, with the years of the images."""
     licence = images.collection.licence
     if licence is None:
         return None
     years = sorted({observation.time.year for observation in images.observations})
     span = f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
-    return licence.attribution.replace("Copernicus Sentinel data", f"Copernicus Sentinel data {span}", 1)
+    return " ".join(licence.attribution.format(years=span, year=span).split())
 
 
 def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
