@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -294,8 +293,3 @@ def forget_all() -> None:
     library = _gdal()
     if library is not None:
         library.VSICurlClearCache()
-
-
-def is_local(href: str) -> bool:
-    """Tell whether an address is a path on this machine."""
-    return "://" not in href and not Path(href).as_posix().startswith("/vsi")
