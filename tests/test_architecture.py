@@ -100,7 +100,7 @@ def faults_of(law: Callable[[Source], Iterator[str]]) -> list[str]:
 
 
 def runs_up(source: Source) -> Iterator[str]:
-    if source.room == "__init__":
+    if source.room in ("__init__", "__main__"):
         return
     for name in imports(source):
         if name.startswith("."):

@@ -4,6 +4,8 @@ import json
 import re
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +249,11 @@ def test_piped_output_is_quiet(citygrain: Command, world: Path, tmp_path: Path) 
     assert result.stderr == "" and "\x1b" not in result.stdout and "\r" not in result.stdout
     assert "unseen blocks" in result.stdout and "optimistic" in result.stdout
     assert "reused: segments" in citygrain("run", world / "run.toml", "--out", tmp_path).stdout
+
+
+def test_the_module_is_the_command_line() -> None:
+    command = [sys.executable, "-m", "citygrain", "run", "none.toml"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert said.stderr.startswith("citygrain: ") and "none.toml" in said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1

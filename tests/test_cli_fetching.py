@@ -25,9 +25,10 @@ def test_a_plan_is_printed_and_nothing_is_written(served, citygrain, tmp_path):
     said = citygrain(*asked)
     assert said.returncode == 0
     assert len([line for line in said.stdout.splitlines() if "% cloud" in line]) == 5
-    assert "requests, about" in said.stdout and "of disk meanwhile" in said.stdout
+    assert "requests, about" in said.stdout and "of disk at most" in said.stdout
     told = json.loads(citygrain(*asked, "--json").stdout)
-    assert told["bytes"] > 0 and told["disk_bytes"] > 0 and len(told["items"]) == 10
+    assert told["bytes"] > 0 and len(told["items"]) == 10
+    assert told["disk_bytes"] == told["copies_bytes"] + told["written_bytes"] > told["copies_bytes"] > 0
     assert not (tmp_path / "x").exists()
 
 
@@ -67,6 +68,9 @@ def test_a_city_is_fetched_by_its_name(served, citygrain, tmp_path):
         (("--bbox", "1,2,3,4", "--area", "x.geojson"), "2 areas"),
         (("--place", "Berlin"), "give --places FILE"),
         (("--bbox", "52,13,53,14", "--from", "spring"), "date 'spring'"),
+        (("--bbox", "13,52,14,53", "--to", "2025-W30"), "date '2025-W30'"),
+        (("--bbox", "13,52,14,53", "--offset", "5"), "offset 5; wanted: 0 or -1000"),
+        (("--bbox", "13,52,14,53", "--products", "sentinel-2,sentinel-2"), "each once"),
         (("--bbox", "13,52,14,53", "--collection", "sentinel-2"), "wanted: PRODUCT=ID"),
         (("--bbox", "13,52,14,53", "--catalogue", "a", "--catalogue", "b"), "catalogues a and b"),
         (("--bbox", "13,52,14,53", "--catalogue", "elsewhere"), "catalogue elsewhere is unknown"),
@@ -91,6 +95,50 @@ def test_a_product_that_a_catalogue_has_not_is_told_before_anything_is_asked(cit
     assert said.returncode == 2
     assert "earth-search has no worldcover" in said.stderr
     assert "--catalogue worldcover=NAME, with NAME one of planetary-computer" in said.stderr
+
+
+def test_names_that_would_move_the_cursor_are_named(citygrain, tmp_path):
+    said = citygrain("fetch", "--place", "a\x1b[2J", *DAYS, "--out", tmp_path / "x")
+    assert said.stderr == "citygrain: place a\\x1b[2J without a file of places; give --places FILE\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["*stac*", "*.tif"])
+def test_ctrl_c_is_answered_though_the_server_is_silent(served, tmp_path, moment):
+    from helpers import faults
+
+    world, site = served("plain")
+    command = [
+        sys.executable, "-m", "citygrain", "fetch", "--bbox", box(world), *DAYS, *FEW, "--catalogue", site.api,
+        "--products", "sentinel-2", "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    site.faults(faults.slow(moment, 25))
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not site.requests(moment) and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    said = process.communicate(timeout=60)[1]
+    assert time.monotonic() - pressed < 15
+    assert process.returncode == 130
+    assert said == "citygrain: interrupted; the same command goes on from the last finished step\n"
+
+
+@pytest.mark.slow
+def test_a_second_fetch_into_the_same_folder_is_refused(served, citygrain, tmp_path):
+    from citygrain.files import sole_use
+
+    world, site = served("plain")
+    asked = ("fetch", "--bbox", box(world), *DAYS, *FEW, "--catalogue", site.api, "--products", "sentinel-2")
+    tmp_path.joinpath("x").mkdir()
+    with sole_use(tmp_path / "x"):
+        said = citygrain(*asked, "--out", tmp_path / "x")
+    assert said.returncode == 2 and "another process is writing into" in said.stderr
+    assert not list((tmp_path / "x").iterdir())
+    assert citygrain(*asked, "--out", tmp_path / "x").returncode == 0
 
 
 @pytest.mark.slow

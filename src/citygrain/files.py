@@ -4,6 +4,8 @@ A run killed at any moment leaves the old file, the new one, or none, and at mos
 next run overwrites.
 """
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +13,14 @@ from pathlib import Path
 
 from citygrain.errors import OutputError
 
-__all__ = ["make_folder", "refuse_full_disk", "scratch_folder", "speak_of", "whole_file", "write_text"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "make_folder", "refuse_full_disk", "reserve", "scratch_folder", "sole_use", "speak_of", "whole_file", "write_text",
+]  # fmt: skip
 
 
 @contextmanager
@@ -118,6 +127,57 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a folder at the same time; a process that is killed lets go of it.
+
+    Where the system or the disk knows no such locks, nobody is kept out.
+
+    Raises
+    ------
+    OutputError
+        If another process is at it.
+
+    Examples
+    --------
+    >>> with sole_use(getfixture("tmp_path")):
+    ...     pass
+    """
+    if fcntl is None:
+        yield
+        return
+    with speak_of(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"another process is writing into {folder}", mend="wait for it, or choose another folder"
+            ) from None
+        except OSError:  # network drives without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Make a file of `size` bytes whose room is taken, so that a disk that is too small says so at once.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it.
+    """
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except (AttributeError, OSError) as error:  # not every system or file system can take room beforehand
+            if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+
+
 def refuse_full_disk(folder: Path, need: int, *, what: str) -> None:
     """Refuse to begin where the disk of a folder cannot hold what will be written.
 
@@ -142,8 +202,9 @@ def refuse_full_disk(folder: Path, need: int, *, what: str) -> None:
     with speak_of(folder):
         free = shutil.disk_usage(folder).free
     if free < need:
+        unit, size = next(((u, s) for u, s in (("GB", 1e9), ("MB", 1e6)) if need >= s), ("kB", 1e3))
         raise OutputError(
-            f"the disk of {folder} has {free / 1e9:.1f} GB free",
-            wanted=f"{need / 1e9:.1f} GB for {what}",
+            f"the disk of {folder} has {free / size:.1f} {unit} free",
+            wanted=f"{need / size:.1f} {unit} for {what}",
             mend="free disk space or choose another folder",
         )

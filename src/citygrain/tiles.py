@@ -7,7 +7,7 @@ This is the only room that knows dask.
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -159,7 +159,7 @@ def stream_tiles(
     *,
     shared: Shared,
     engine: Engine = 1,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield ``function(shared, item)`` in the items' order, with no more than a few of them under way at a time.
 
     Items are taken as workers come free and results are handed on at once, so neither all items nor all results are
@@ -189,8 +189,14 @@ def stream_tiles(
         for item in items:
             yield function(shared, item)
     else:
-        with ThreadPoolExecutor(engine) as pool:
+        pool, patient = ThreadPoolExecutor(engine), True
+        try:
             yield from _in_turn(lambda item: pool.submit(function, shared, item), items, engine + 1)
+        except KeyboardInterrupt:
+            patient = False  # who interrupts does not wait for a worker that waits for a silent server
+            raise
+        finally:
+            pool.shutdown(wait=patient, cancel_futures=not patient)
 
 
 def _shared(client: Any, value: object) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 
 from citygrain.errors import InputError
-from citygrain.imagery.area import area_from_bbox, area_from_file, area_of_place, grid_for, utm_of
+from citygrain.imagery.area import area_from_bbox, area_from_file, grid_for, utm_of
 
 
 @pytest.mark.parametrize(
@@ -105,35 +105,6 @@ def test_a_file_in_another_projection_comes_into_degrees(tmp_path: Path) -> None
     west, south, east, north = area_from_file(tmp_path / "x.gpkg").bbox
     assert 13.2 < west < east < 13.6
     assert 52.4 < south < north < 52.6
-
-
-def test_a_place_is_found_by_its_name(tmp_path: Path) -> None:
-    path = _write_places(
-        tmp_path / "places.geojson",
-        {
-            "Berlin": shapely.box(13.2, 52.4, 13.6, 52.6),
-            "Point": shapely.Point(10, 50),
-            "Twice": shapely.box(0, 0, 1, 1),
-        },
-    )
-    assert area_of_place("berlin ", path).bbox == pytest.approx((13.2, 52.4, 13.6, 52.6))
-    with pytest.raises(InputError, match="give --radius"):
-        area_of_place("Point", path)
-    west, south, east, north = area_of_place("Point", path, radius_km=10).bbox
-    assert (north - south) * 111.195 == pytest.approx(20, rel=1e-6)
-    assert (east - west) > (north - south)
-    with pytest.raises(InputError, match=r"0 places called Paris .* Berlin"):
-        area_of_place("Paris", path)
-
-
-def test_a_table_of_places(tmp_path: Path) -> None:
-    path = tmp_path / "places.csv"
-    path.write_text("name,lon,lat,west,south,east,north\nA,10,50,,,,\nB,,,1,2,3,4\n", encoding="utf-8")
-    assert area_of_place("B", path).bbox == (1, 2, 3, 4)
-    assert area_of_place("A", path, radius_km=5).bbox[0] < 10
-    path.write_text("city,x,y\nA,10,50\n", encoding="utf-8")
-    with pytest.raises(InputError, match="columns name, lon, lat"):
-        area_of_place("A", path)
 
 
 def test_a_file_without_polygons_is_refused(tmp_path: Path) -> None:

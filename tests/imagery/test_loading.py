@@ -12,6 +12,7 @@ import pytest
 from rasterio.errors import RasterioError
 
 from citygrain.errors import InputError
+from citygrain.imagery import opening
 from citygrain.imagery.clouds import Sky
 from citygrain.imagery.loading import Layers, load_window, window_bytes
 from citygrain.imagery.observation import Observation
@@ -180,6 +181,14 @@ def test_a_sample_is_small_and_of_several_colours(stac_world: Worlds) -> None:
     sample = read_sample(observations_of(world)[0], world.ground.geobox.zoom_out(0.1))
     assert {"B04", "B08", "B11", "B12"} <= set(sample)
     assert all(max(values.shape) <= 512 and not (values == 0).any() for values in sample.values())
+
+
+def test_a_sample_opens_each_file_once(stac_world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = stac_world("plain")
+    opened, real = [], opening.rasterio.open
+    monkeypatch.setattr(opening.rasterio, "open", lambda *a, **k: opened.append(a[0]) or real(*a, **k))
+    sample = read_sample(observations_of(world)[0], world.ground.geobox)
+    assert len(opened) == len(set(opened)) == len(sample) == 5
 
 
 @pytest.mark.slow

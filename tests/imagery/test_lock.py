@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from citygrain.errors import InputError
 from citygrain.imagery.area import area_from_bbox, grid_for
@@ -16,6 +18,7 @@ from citygrain.imagery.searching import resolve_collection, search
 from citygrain.imagery.signing import signer_for
 from citygrain.imagery.transport import Transport
 from helpers import faults
+from helpers.junk import JUNK, places, with_junk
 from helpers.stac_world import World
 
 BANDS = ("B04", "B08", "SCL")
@@ -62,7 +65,7 @@ def test_a_file_on_disk_is_known_by_its_ends(served, tmp_path: Path) -> None:
             f"{source.observations[0].id}: B04 is not the same file"
         )
         path.unlink()
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match=r"B04 of .* is not there"):
             lock_of(world, source)
     finally:
         path.write_bytes(whole)
@@ -110,3 +113,34 @@ def test_what_is_no_lock_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         read_lock(tmp_path / "fetch.lock.json")
     assert read_lock(tmp_path / "none") is None
+
+
+FILE = {"asset": "red", "href": "https://example.org/a.tif", "etag": "1", "size": 3}
+LOCK: Lock = {
+    "format": 1, "request": {"method": "median"}, "grid": {"crs": "EPSG:32633"}, "versions": {"numpy": "2"},
+    "sources": [{"product": "sentinel-2", "catalogue": "x", "items": [{"id": "a", "files": {"B04": FILE}}]}],
+    "results": {"s2.tif": "0123"}, "seen": 0.5,
+}  # fmt: skip
+
+
+@given(st.sampled_from(places(LOCK)), JUNK)
+def test_a_lock_that_was_edited_is_used_or_refused(tmp_path_factory, place, junk) -> None:
+    path = tmp_path_factory.mktemp("lock") / "fetch.lock.json"
+    path.write_text(json.dumps(with_junk(LOCK, place, junk)), encoding="utf-8")
+    try:
+        lock = read_lock(path)
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert lock is not None
+    assert all(isinstance(line, str) for line in (*changes(lock, LOCK), *request_changes(lock, LOCK["request"])))
+    assert locked_only(lock, "x", "sentinel-2", [])[0] == []
+    assert all(
+        (path.parent / name).parent == path.parent and digest.strip for name, digest in lock.get("results", {}).items()
+    )
+
+
+def test_results_elsewhere_are_none_of_a_lock(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(json.dumps(LOCK | {"results": {"../../etc/passwd": "0"}}), encoding="utf-8")
+    with pytest.raises(InputError, match="is no lock file"):
+        read_lock(tmp_path / "a")

@@ -1,5 +1,7 @@
 """What a plan promises to read is about what is read."""
 
+from dataclasses import replace
+
 import pytest
 import rasterio
 
@@ -53,6 +55,19 @@ def test_a_part_of_the_area_costs_less_and_elsewhere_nothing(served):
     assert 0 < make_plan(grid_for(corner), [source]).bytes < whole.bytes / 2
     away = area_from_bbox([west + 1, south, east + 1, north])
     assert make_plan(grid_for(away), [source]).bytes == 0
+
+
+def test_workers_change_neither_the_plan_nor_what_is_asked(served, stac_server):
+    world, _ = served("small")
+    plans, asked = [], []
+    for workers in (1, 4):
+        site = stac_server.serve(world.folder)
+        source = source_of(world, site.api, ("B04", "B11", "SCL"))
+        plan = make_plan(grid_for(area_from_bbox(world.bbox)), [source], workers=workers)
+        plans.append(replace(plan, rate=None))
+        asked.append(sorted((one.method, one.path, one.range) for one in site.log("*.tif")))
+        assert plan.rate
+    assert plans[0] == plans[1] and asked[0] == asked[1]
 
 
 def test_a_file_that_is_away_is_named(served):

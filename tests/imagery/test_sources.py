@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from citygrain.errors import InputError
+from citygrain.imagery.catalogues import known_collections
 from citygrain.imagery.references import map_product
 from citygrain.imagery.sources import SOURCES, imagery_source, product_source, read_sources, source_of, write_sources
 
@@ -66,3 +67,21 @@ def test_a_record_of_fetch_is_understood_and_kept(tmp_path: Path) -> None:
     write_sources(tmp_path, {"lcz.tif": product_source(map_product("lcz-map"))})
     assert json.loads((tmp_path / SOURCES).read_text())["radiometry"] == {"a": 1}
     assert set(read_sources(tmp_path)) == {"s2.tif", "worldcover.tif", "lcz.tif"}
+
+
+def test_terms_are_the_same_wherever_they_are_read() -> None:
+    for product, source in {
+        "sentinel-2": imagery_source("sentinel-2", [2025]),
+        "sentinel-1": imagery_source("sentinel-1", [2025]),
+        "landsat": imagery_source("landsat", [2025]),
+        "hls-s30": imagery_source("hls", [2025]),
+        "worldcover": product_source(map_product("worldcover", 2021)),
+    }.items():
+        for collection in known_collections(product):
+            said = collection.licence
+            assert said is not None
+            words = said.attribution.format(years=2025, year=2025)
+            assert "2025" in words
+            if "Digital Earth" not in words and "Geoscience" not in words:  # they have terms of their own
+                assert (said.title, said.url) == (source.licence, source.licence_url)
+                assert words.replace("2025", "2021") == source.attribution.replace("2025", "2021")

@@ -16,6 +16,7 @@ from citygrain.scene.read import read_scene
 from citygrain.workflows import fetch_work
 from citygrain.workflows.fetch import FetchOptions, fetch, plan_fetch
 from citygrain.workflows.fetch_request import FetchRequest
+from citygrain.workflows.fetch_windows import Scratch
 from helpers import faults
 
 pytestmark = pytest.mark.slow
@@ -151,6 +152,7 @@ def test_faults_that_stay_are_told_and_leave_nothing_half_written(served, tmp_pa
         fetch(ask(world, site), tmp_path, quickly())
     assert "\n" not in str(error.value)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".tif", ".toml", ".json")]
+    assert (tmp_path / ".fetch").exists() == (fault.kind == "truncated")  # where headers cannot be read nothing is kept
 
 
 def test_a_fetch_that_was_killed_goes_on(served, tmp_path, monkeypatch):
@@ -180,8 +182,10 @@ def test_a_fetch_that_was_killed_goes_on(served, tmp_path, monkeypatch):
 def test_images_that_contradict_themselves_are_refused_with_the_evidence(served, tmp_path):
     world, site = served("flag_lies_applied")
     with pytest.raises(InputError) as error:
-        fetch(ask(world, site), tmp_path, quickly())
+        fetch(ask(world, site), tmp_path, replace(quickly(), workers=1))
     assert "S2B_33UUU" in str(error.value)
+    copies = sorted(path.name for path in tmp_path.rglob("*.tif"))
+    assert len(copies) == 4  # of B02 to SCL of three images: no more is copied than tells
     fetch(ask(world, site, offset=-1000.0), tmp_path, quickly())
     made, truth = on_truth(world, tmp_path / "s2.tif")
     assert np.nanmedian(np.abs(made - truth)) < 0.02
@@ -204,6 +208,20 @@ def test_seasons_are_files_of_their_own(served, tmp_path):
     names = {name for name in done.files if name.startswith("s2_")}
     assert names == {"s2_winter.tif", "s2_spring.tif", "s2_summer.tif"}
     assert all((tmp_path / name.replace("s2", "clear")).exists() for name in names)
+
+
+def test_radar_has_seasons_too(served, tmp_path):
+    world, site = served("small")
+    asked = replace(ask(world, site, bands=("B04",), products=("sentinel-2", "sentinel-1")), first="2025-01-01")
+    done = fetch(replace(asked, seasons=True), tmp_path / "parts", quickly())
+    assert [name for name in done.files if name.startswith("s1")] == ["s1_summer.tif"]
+    fetch(asked, tmp_path / "whole", quickly())  # all its days are of the summer
+    assert np.array_equal(pixels(tmp_path / "whole/s1.tif"), pixels(tmp_path / "parts/s1_summer.tif"), equal_nan=True)
+    assert set(read_sources(tmp_path / "parts")) == {name for name in done.files if name.endswith(".tif")}
+    assert "s1_summer" not in (tmp_path / "parts/city.toml").read_text()  # dates have the same bands
+    summer = replace(asked, seasons=True, first="2025-06-01")
+    fetch(summer, tmp_path / "summer", quickly())
+    assert 'path = ["s2_summer.tif", "s1_summer.tif"]' in (tmp_path / "summer/city.toml").read_text()
 
 
 def test_radar_is_filtered_alike_in_windows_of_any_size(served, tmp_path, monkeypatch):
@@ -244,10 +262,13 @@ def test_nothing_found_says_what_to_do(served, tmp_path):
 
 def test_a_disk_too_small_is_refused_before_anything_is_copied(served, tmp_path, monkeypatch):
     world, site = served("plain")
-    need = plan_fetch(ask(world, site), quickly()).disk
+    plan = plan_fetch(ask(world, site), quickly())
+    need = plan.disk + plan.written
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need - 1))
-    with pytest.raises(OutputError, match=r"GB free; wanted: .* GB for copies of the images.*; free disk") as error:
+    with pytest.raises(
+        OutputError, match=r"MB free; wanted: .* MB for copies of the images and what.*; free disk"
+    ) as error:
         fetch(ask(world, site), tmp_path, quickly())
     assert "\n" not in str(error.value)
     assert not list(tmp_path.rglob("*.tif"))
@@ -257,8 +278,27 @@ def test_a_disk_too_small_is_refused_before_anything_is_copied(served, tmp_path,
     assert fetch(ask(world, site), tmp_path, quickly()).reused
 
 
+@pytest.mark.parametrize("seasons", [False, True])
+def test_no_more_disk_is_taken_than_was_foretold(served, tmp_path, monkeypatch, seasons):
+    world, site = served("small")
+    asked = ask(world, site, seasons=seasons, products=("sentinel-2", "sentinel-1", "worldcover"))
+    plan = plan_fetch(asked, quickly())
+    taken, real = [], Scratch.clear
+
+    def weighed(scratch):
+        taken.append(sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()))
+        real(scratch)
+
+    monkeypatch.setattr(Scratch, "clear", weighed)
+    done = fetch(asked, tmp_path, quickly())
+    assert (
+        0.5 * (plan.disk + plan.written) < max(taken) < plan.disk + plan.written + 4096 * sum(done.images.values()) * 7
+    )
+
+
 def test_copies_that_are_there_need_no_more_disk(served, tmp_path, monkeypatch):
     world, site = served("plain")
+    written = plan_fetch(ask(world, site), quickly()).written
 
     def dies(*_):
         raise KeyboardInterrupt
@@ -268,7 +308,7 @@ def test_copies_that_are_there_need_no_more_disk(served, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             fetch(ask(world, site), tmp_path, quickly())
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=written))
     assert fetch(ask(world, site), tmp_path, quickly()).seen > 0
 
 

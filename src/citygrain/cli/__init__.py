@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -31,6 +32,8 @@ from citygrain.errors import CitygrainError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     help="Urban land-cover and Local Climate Zone maps from Sentinel imagery, with an honest account of trust.",
     no_args_is_help=True,
@@ -48,10 +51,22 @@ def main() -> None:
     except CitygrainError as error:
         sys.exit(say_error(str(error)))
     except KeyboardInterrupt:
-        say_error("interrupted; the same command goes on from the last finished step")
-        sys.exit(130)
+        _leave()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # so typer says it
+            _leave()
+        raise
     except OSError as error:  # a full disk or a lost drive, where no room could name the file
         sys.exit(say_error(f"{error.filename or 'a file'}: {error.strerror or error}"))
+
+
+def _leave() -> None:
+    """End after Ctrl-C, though a thread may still wait for a silent server: what it makes is whole or not there."""
+    say_error("interrupted; the same command goes on from the last finished step")
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        os._exit(_INTERRUPTED)
+    sys.exit(_INTERRUPTED)
 
 
 @app.callback()

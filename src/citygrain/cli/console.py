@@ -36,8 +36,20 @@ def say(sentence: str) -> None:
 
 
 def say_error(message: str) -> int:
-    """Write one line to standard error and return exit code 2."""
-    sys.stderr.write(f"citygrain: {message}\n")
+    r"""Write one line to standard error and return exit code 2; what would break the line or move a cursor is named.
+
+    Examples
+    --------
+    >>> import io
+    >>> from contextlib import redirect_stderr
+    >>> with redirect_stderr(io.StringIO()) as said:
+    ...     say_error("a" + chr(10) + "b" + chr(27))
+    2
+    >>> print(said.getvalue(), end="")
+    citygrain: a\nb\x1b
+    """
+    plain = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in message)
+    sys.stderr.write(f"citygrain: {plain}\n")
     return 2
 
 

@@ -117,7 +117,8 @@ class _Secrets(Mapping[str, str]):
 
 
 def _area(bbox: str | None, file: Path | None, place: str | None, places: Path | None, radius: float | None) -> "Area":
-    from citygrain.imagery.area import area_from_bbox, area_from_file, area_of_place
+    from citygrain.imagery.area import area_from_bbox, area_from_file
+    from citygrain.imagery.places import area_of_place
 
     given = [each for each in (bbox, file, place) if each is not None]
     if len(given) != 1:
@@ -160,7 +161,9 @@ def _say_plan(plan: "FetchPlan", as_json: bool) -> None:
             "grid": {"crs": str(plan.grid.crs), "shape": [int(n) for n in plan.grid.shape]},
             "bytes": plan.bytes,
             "requests": plan.requests,
-            "disk_bytes": plan.disk,
+            "disk_bytes": plan.disk + plan.written,
+            "copies_bytes": plan.disk,
+            "written_bytes": plan.written,
             "bytes_per_second": plan.rate,
             "seconds": plan.seconds,
         }
@@ -174,7 +177,9 @@ def _say_plan(plan: "FetchPlan", as_json: bool) -> None:
     height, width = plan.grid.shape
     console.print(f"{width} x {height} pixels of {abs(plan.grid.affine.a):g} m, {plan.grid.crs}", markup=False)
     took = f", about {_span(plan.seconds)} at {_size(plan.rate)}/s" if plan.seconds and plan.rate else ""
-    disk = f"; their copies take about {_size(plan.disk)} of disk meanwhile"
+    disk = (
+        f"; {_size(plan.disk + plan.written)} of disk at most: {_size(plan.disk)} copies, the rest what is made of them"
+    )
     console.print(f"about {_size(plan.bytes)} in {plan.requests} requests{took}{disk}", markup=False)
 
 

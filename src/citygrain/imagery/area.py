@@ -1,11 +1,10 @@
 """The area that is fetched, and the grid it comes onto.
 
-An area is a box of longitudes and latitudes, the shapes of a file, or one of the places that a user keeps in a file.
+An area is a box of longitudes and latitudes, or the shapes of a file; `places.py` finds it by a name.
 The grid is that of Sentinel-2: UTM, pixel edges at multiples of 20 m, so that bands of 10 and 20 m are copied and not
 resampled.
 """
 
-import csv
 import json
 import math
 import warnings
@@ -23,7 +22,10 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
 
-__all__ = ["Area", "area_from_bbox", "area_from_file", "area_of_place", "grid_for", "utm_of"]
+__all__ = [
+    "Area", "area_from_bbox", "area_from_file", "as_geojson", "checked", "grid_for", "read_shapes",
+    "refuse_missing", "utm_of",
+]  # fmt: skip
 
 _LATTICE = 20.0
 """Metres: edges of the grid lie at multiples of it, where bands of 10 and of 20 m both have pixel edges."""
@@ -101,56 +103,11 @@ def area_from_file(path: Path) -> Area:
     InputError
         If the file cannot be read, has no polygons, or does not say where on the ground it lies.
     """
-    shapes, _ = _read_shapes(path)
+    shapes, _ = read_shapes(path)
     polygons = [shape for shape in shapes if shape is not None and shapely.get_dimensions(shape) == 2]
     if not polygons:
         raise InputError(f"{path} holds no polygon", wanted="polygons, or give the box by --bbox")
-    return _checked(Area(shapely.union_all([shapely.make_valid(shape) for shape in polygons]), path.stem), str(path))
-
-
-def area_of_place(name: str, path: Path, *, radius_km: float | None = None) -> Area:
-    """Return the area of a place in a file of places.
-
-    Parameters
-    ----------
-    name : str
-        As in the file's column ``name`` (or one that begins so); case does not matter.
-    path : Path
-        GeoJSON or GeoPackage of outlines or points, or a CSV with the columns name, lon, lat or name, west, south,
-        east, north.
-    radius_km : float, optional
-        Half the side of the box around a point, in kilometres.
-
-    Raises
-    ------
-    InputError
-        If the place is not there, is there twice, or is a point without a radius.
-    """
-    if radius_km is not None and not 0 < radius_km < 500:
-        raise InputError(f"radius of {radius_km:g} km", wanted="more than 0 and less than 500")
-    found = [shape for said, shape in _places(path) if said.strip().casefold() == name.strip().casefold()]
-    if len(found) != 1:
-        there = sorted({said for said, _ in _places(path)})
-        some = ", ".join(there[:8]) + (f" and {len(there) - 8} more" if len(there) > 8 else "")
-        raise InputError(f"{len(found)} places called {name} in {path}", wanted=f"one; there are {some or 'none'}")
-    if shapely.get_dimensions(found[0]) == 2:
-        return _checked(Area(found[0], name), f"{name} in {path}")
-    if radius_km is None:
-        raise InputError(f"{name} is a point in {path}", wanted="an outline", mend="give --radius in km")
-    return area_around(found[0].x, found[0].y, radius_km, name=name)
-
-
-def area_around(longitude: float, latitude: float, radius_km: float, *, name: str = "area") -> Area:
-    """Return the box that reaches `radius_km` north, east, south and west of a point.
-
-    Examples
-    --------
-    >>> [round(edge, 2) for edge in area_around(0, 60, 11.1).bbox]
-    [-0.2, 59.9, 0.2, 60.1]
-    """
-    up = radius_km / 111.195  # kilometres in a degree of latitude
-    across = up / max(0.01, math.cos(math.radians(latitude)))
-    return area_from_bbox([longitude - across, latitude - up, longitude + across, latitude + up], name=name)
+    return checked(Area(shapely.union_all([shapely.make_valid(shape) for shape in polygons]), path.stem), str(path))
 
 
 def utm_of(longitude: float, latitude: float) -> str:
@@ -232,51 +189,20 @@ def _metric(name: str) -> CRS:
     return crs
 
 
-def _checked(area: Area, came: str) -> Area:
+def checked(area: Area, came: str) -> Area:
+    """Return an area, if it has one and lies on the globe; `came` says where it is from."""
     west, south, east, north = area.bbox
     if not (math.isfinite(west) and float(shapely.area(area.polygon)) > 0):
         raise InputError(f"{came} is empty", wanted="polygons with an area")
+    area_from_bbox([west, south, east, north])
     if east - west > 180:
         raise InputError(f"{came} crosses the 180th meridian", mend="fetch it in two halves")
-    area_from_bbox([west, south, east, north])
     return area
 
 
-def _places(path: Path) -> list[tuple[str, Any]]:
-    """Return the names and shapes of a file of places."""
-    if path.suffix.lower() == ".csv":
-        return _table_places(path)
-    shapes, fields = _read_shapes(path)
-    column = next((key for key in fields if key.lower() == "name"), None) or next(
-        (key for key in fields if key.lower().startswith("name")), None
-    )
-    if column is None:
-        raise InputError(f"{path} has no column name", wanted=f"one; there are {', '.join(fields) or 'none'}")
-    return [(str(said), shape) for said, shape in zip(fields[column], shapes, strict=True) if shape is not None]
-
-
-def _table_places(path: Path) -> list[tuple[str, Any]]:
-    _refuse_missing(path)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [{(k or "").strip().lower(): v for k, v in row.items()} for row in csv.DictReader(file)]
-    try:
-        return [(row["name"], _table_shape(row)) for row in rows]
-    except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{path} cannot be read as a table of places",
-            wanted="columns name, lon, lat or name, west, south, east, north, in degrees",
-        ) from None
-
-
-def _table_shape(row: dict[str, Any]) -> Any:
-    if row.get("west"):
-        return area_from_bbox([float(row[edge]) for edge in ("west", "south", "east", "north")]).polygon
-    return shapely.Point(float(row["lon"]), float(row["lat"]))
-
-
-def _read_shapes(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
+def read_shapes(path: Path) -> tuple[list[Any], dict[str, list[Any]]]:
     """Return shapes in degrees, and the columns of their table."""
-    _refuse_missing(path)
+    refuse_missing(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -300,7 +226,8 @@ def _moved(shape: Any, source: CRS, target: CRS) -> Any:
     return shapely.transform(shape, lambda points: np.column_stack(change(*points.T)))
 
 
-def _refuse_missing(path: Path) -> None:
+def refuse_missing(path: Path) -> None:
+    """Refuse a path where no file is."""
     if not path.is_file():
         raise InputError(f"{path} does not exist", wanted="a file of shapes")
 

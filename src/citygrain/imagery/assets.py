@@ -14,6 +14,7 @@ import pystac
 from citygrain.errors import InputError
 from citygrain.imagery.catalogues import Collection
 from citygrain.imagery.observation import Observation
+from citygrain.imagery.stac_items import cloud_of, printable
 from citygrain.sensors import SENSORS, Sensor
 
 __all__ = ["asset_keys", "observe"]
@@ -67,16 +68,14 @@ def observe(item: pystac.Item, collection: Collection, overrides: Mapping[str, s
     InputError
         If it has no time, or two of its assets could be the same band.
     """
-    said = item.properties
     assets = {band: key for band, key in collection.assets.items() if key in item.assets}
     assets = {**assets, **(overrides or {})} if assets else asset_keys(item, collection.product, overrides)
-    cloud = said.get("eo:cloud_cover")
     return Observation(
         item=item,
         product=collection.product,
         assets=assets,
         time=_time(item),
-        cloud=None if cloud is None else float(cloud),
+        cloud=cloud_of(item),
         level=collection.level or _level(item, assets),
         baseline=_baseline(item),
         tile=_tile(item),
@@ -122,7 +121,7 @@ def asset_keys(item: pystac.Item, product: str, overrides: Mapping[str, str] | N
 
 def _roles(asset: pystac.Asset) -> set[str]:
     """Return the roles that speak against an asset: none, if it is data too."""
-    roles = set(asset.roles or ())
+    roles = {str(role) for role in asset.roles} if isinstance(asset.roles, list) else set()
     return set() if "data" in roles else roles
 
 
@@ -172,7 +171,8 @@ def _finest(keys: list[str], data: Mapping[str, pystac.Asset]) -> list[str]:
 def _said_names(asset: pystac.Asset, field: str) -> set[str]:
     """Return what the bands of an asset are called, as older and newer items write it."""
     entry: dict[str, Any] = asset.to_dict()
-    bands = entry.get("bands") or entry.get("eo:bands") or []
+    listed = entry.get("bands") or entry.get("eo:bands") or []
+    bands = [band for band in listed if isinstance(band, Mapping)] if isinstance(listed, list) else []
     names = {str(band.get(field) or band.get(f"eo:{field}") or "").lower() for band in bands}
     return names if len(bands) == 1 else set()
 
@@ -209,11 +209,16 @@ def _baseline(item: pystac.Item) -> str | None:
 
 
 def _tile(item: pystac.Item) -> str | None:
+    tile = _told_tile(item)
+    return tile if tile and printable(tile, longest=40) else None
+
+
+def _told_tile(item: pystac.Item) -> str | None:
     said = item.properties
     if code := said.get("s2:mgrs_tile") or said.get("grid:code"):
         return str(code).removeprefix("MGRS-").removeprefix("T")
     if "mgrs:utm_zone" in said:
-        return f"{int(said['mgrs:utm_zone']):02d}{said.get('mgrs:latitude_band')}{said.get('mgrs:grid_square')}"
+        return f"{said['mgrs:utm_zone']!s:0>2}{said.get('mgrs:latitude_band')}{said.get('mgrs:grid_square')}"
     if "landsat:wrs_path" in said:
         return f"{said['landsat:wrs_path']}/{said.get('landsat:wrs_row')}"
     if "sat:relative_orbit" in said:

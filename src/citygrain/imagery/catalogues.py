@@ -26,7 +26,7 @@ class Licence:
     title, url : str
         Name of the licence and its text.
     attribution : str
-        What whoever shows the data is to write.
+        What whoever shows the data is to write, with the years of the data as ``{years}`` or ``{year}``.
     """
 
     title: str
@@ -163,7 +163,7 @@ def catalogues() -> tuple[Catalogue, ...]:
     >>> [catalogue.name for catalogue in catalogues()][:2]
     ['planetary-computer', 'earth-search']
     """
-    table = _table()
+    table = _table("catalogues.json")
     return tuple(_catalogue(name, entry, table) for name, entry in table["catalogues"].items())
 
 
@@ -216,8 +216,17 @@ def _usual_licence(product: str) -> Licence | None:
     return next((each.licence for each in known_collections(product)), None)
 
 
-def _table() -> dict[str, Any]:
-    text = resources.files("citygrain").joinpath("data/catalogues.json").read_text(encoding="utf-8")
+def _licence(name: str, own: Mapping[str, Any]) -> Licence:
+    """Return terms that a catalogue sets itself, or those of a product."""
+    if name in own:
+        return Licence(**own[name])
+    known = _table("references.json")
+    row = (known["imagery"] | known["products"])["hls" if name.startswith("hls") else name]
+    return Licence(row["licence"], row["licence_url"], row["attribution"])
+
+
+def _table(file: str) -> dict[str, Any]:
+    text = resources.files("citygrain").joinpath("data", file).read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return table
 
@@ -231,7 +240,7 @@ def _catalogue(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) ->
             each["level"],
             each["id"],
             table["assets"][each["assets"]],
-            Licence(**table["licences"][each["licence"]]),
+            _licence(each.get("licence", each["product"]), table["licences"]),
             each.get("doubt", ""),
         )
         for each in entry["collections"]

@@ -4,6 +4,7 @@ Producers number cloud, shadow and snow differently. Each layer is first turned 
 (growing the clouds, counting clear views, scoring pixels) knows only those.
 """
 
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from citygrain.errors import InputError
 
 __all__ = [
     "DILATION_M",
+    "SKIES",
     "Sky",
     "clear_mask",
     "cloud_distance",
@@ -117,6 +119,14 @@ def sky_of_qa_pixel(numbers: npt.NDArray[Any]) -> Codes:
     """
     whole = _whole(numbers, missing=1)
     return _by_bits(whole, missing=(whole & 1) == 1, cloud=0b1100, shadow=0b10000, snow=0b100000)
+
+
+SKIES: Mapping[str, Callable[[npt.NDArray[Any]], Codes]] = {
+    "SCL": sky_of_scl,
+    "FMASK": sky_of_fmask,
+    "QA": sky_of_qa_pixel,
+}
+"""How each quality layer is read."""
 
 
 def probable_cloud(

@@ -1,8 +1,10 @@
 """How odc-stac reads a raster for us: the same pixels whatever the window, and no data where a file forgot to say so.
 
-Overviews are left alone: producers make them in ways they do not tell.
+Overviews are left alone: producers make them in ways they do not tell. Of odc-loader only public names are used:
+its protocols of a driver and of a reader, and its own driver, which does all but the opening of files.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,34 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from odc.geo.converters import rio_geobox
 from odc.geo.geobox import GeoBox
-from odc.loader._rio import RioDriver, RioReader
-from odc.loader.types import RasterLoadParams, RasterSource
+from odc.loader import RasterLoadParams, RasterSource, RioDriver
+from odc.loader.types import AuxReader, DaskRasterReader, MDParser
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from citygrain.imagery.opening import open_image
 from citygrain.imagery.resample import Read, Resampling, resample
 
-__all__ = ["ExactDriver", "KindDriver"]
+__all__ = ["ExactDriver", "ExactReader"]
 
 
-class KindDriver(RioDriver):
-    """Reads as odc-loader's own driver does, overviews too, but GeoTIFF and JPEG 2000 alone."""
+class ExactDriver:
+    """A driver for odc-loader that reads each pixel by itself; numbers come as float32, NaN = no data.
 
-    def open(self, src: RasterSource, ctx: Any) -> RioReader:
-        """Return what reads one file.
-
-        Raises
-        ------
-        rasterio.errors.RasterioIOError
-            If it is of another kind; nothing that it names is looked at.
-        """
-        open_image(src.uri).close()
-        return RioReader(src, ctx)
-
-
-class ExactDriver(RioDriver):
-    """Reads as odc-loader's own driver does, but each pixel by itself; numbers come as float32, NaN = no data.
+    All but the opening of files is done by odc-loader's own driver.
 
     Parameters
     ----------
@@ -46,21 +35,34 @@ class ExactDriver(RioDriver):
         The number without meaning, for files that do not say theirs.
     """
 
+    md_parser: MDParser | None = None
+    dask_reader: DaskRasterReader | None = None
+    aux_reader: AuxReader | None = None
+
     def __init__(self, nodata: float | None = 0) -> None:
-        super().__init__()
-        self.nodata = nodata
+        self.nodata, usual = nodata, RioDriver()
+        self.new_load, self.finalise_load = usual.new_load, usual.finalise_load
+        self.capture_env, self.restore_env = usual.capture_env, usual.restore_env
 
     def open(self, src: RasterSource, ctx: Any) -> "ExactReader":
         """Return what reads one file."""
-        return ExactReader(src, ctx, self.nodata)
+        return ExactReader(src, self.nodata)
 
 
-class ExactReader(RioReader):
-    """Reads windows of one file."""
+@dataclass(frozen=True)
+class ExactReader:
+    """Reads windows of one file.
 
-    def __init__(self, src: RasterSource, ctx: Any, nodata: float | None) -> None:
-        super().__init__(src, ctx)
-        self._nodata = nodata
+    Attributes
+    ----------
+    source : RasterSource
+        The file's address, and which of its bands.
+    nodata : float or None
+        The number without meaning, if the file does not say its own.
+    """
+
+    source: RasterSource
+    nodata: float | None
 
     def read(
         self, cfg: RasterLoadParams, dst_geobox: GeoBox, *, dst: Any = None, selection: Any = None
@@ -72,14 +74,13 @@ class ExactReader(RioReader):
         rasterio.errors.RasterioError
             If the file cannot be read.
         """
-        source: RasterSource = self._src
-        with open_image(source.uri) as file:
+        with open_image(self.source.uri) as file:
             how: Resampling = "nearest" if cfg.resampling == "nearest" else "bilinear"
             grid = rio_geobox(file)
             if not isinstance(grid, GeoBox) or grid.crs is None:
                 # An answer that broke off leaves a header without its last tags: asking again may help.
-                raise RasterioIOError(f"{Path(urlsplit(source.uri).path).name} has no projection")
-            values = resample(_windows(file, source.band or 1, self._nodata), grid, dst_geobox, how)
+                raise RasterioIOError(f"{Path(urlsplit(self.source.uri).path).name} has no projection")
+            values = resample(_windows(file, self.source.band or 1, self.nodata), grid, dst_geobox, how)
         height, width = dst_geobox.shape
         return (slice(0, height), slice(0, width)), values
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from citygrain.errors import InputError
 from citygrain.imagery.catalogues import Catalogue, Collection
@@ -47,7 +48,10 @@ class ImageSet:
         InputError
             If it cannot be read over https or from the disk.
         """
-        return readable(observation.item.assets[observation.assets[band]].href, self.catalogue)
+        href = readable(observation.item.assets[observation.assets[band]].href, self.catalogue)
+        if "://" not in href and not Path(href).is_file():  # nor a pipe, or a name that GDAL would unfold
+            raise InputError(f"{band} of {observation.id} is not there: {href}", wanted="a file")
+        return href
 
     def sign(self, href: str) -> str:
         """Return the address that GDAL opens: as the catalogue gave it, made readable and signed."""

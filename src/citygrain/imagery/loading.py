@@ -5,7 +5,7 @@ radiometry before, since tiles of one day may have been processed by two baselin
 all its bands and its quality, so none is of two tiles.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,19 +16,13 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from citygrain.errors import InputError
-from citygrain.imagery.clouds import Sky, sky_of_fmask, sky_of_qa_pixel, sky_of_scl
+from citygrain.imagery.clouds import SKIES, Sky
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.overpasses import overpasses, quality_layer, usable
 from citygrain.imagery.reading import Sign, read_numbers, read_sample
 from citygrain.scene.radiometry import Radiometry, reflectance
 
 __all__ = ["Layers", "load_window", "overpasses", "read_numbers", "read_sample", "usable", "window_bytes"]
-
-_SKIES: Mapping[str, Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]] = {
-    "SCL": sky_of_scl,
-    "FMASK": sky_of_fmask,
-    "QA": sky_of_qa_pixel,
-}
 
 Float32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
@@ -201,7 +195,7 @@ def _image(one: Observation, wish: _Wish) -> _Seen:
     else:
         raise InputError(f"{one.id} has no radiometry", mend="decide_radiometry")
     there = np.isfinite(values).all(0)
-    sky = _SKIES[layer](numbers[layer]) if layer else np.full(there.shape, Sky.CLEAR, np.uint8)
+    sky = SKIES[layer](numbers[layer]) if layer else np.full(there.shape, Sky.CLEAR, np.uint8)
     sky[~there] = Sky.MISSING
     return _Seen(values, sky, numbers.get("CLD"))
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from citygrain.imagery.image_set import ImageSet
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.signing import unsigned
 from citygrain.imagery.transport import Transport
+from citygrain.tiles import stream_tiles
 
 __all__ = ["changes", "describe_grid", "locked_only", "make_lock", "read_lock", "request_changes", "write_lock"]
 
@@ -94,12 +94,31 @@ def read_lock(path: Path) -> Lock | None:
         return None
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
-        lock["request"], lock["grid"], lock["sources"][0]["items"]
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        raise InputError(f"{path} is no lock file", mend="remove it, or fetch into another folder") from None
-    if lock.get("format") != FORMAT:
-        raise InputError(f"{path} has format {lock.get('format')}", wanted=str(FORMAT), mend="update citygrain")
+    except (OSError, ValueError, RecursionError):
+        lock = None
+    if isinstance(lock, dict) and "format" in lock and lock["format"] != FORMAT:
+        raise InputError(f"{path} has format {_brief(lock['format'])}", wanted=str(FORMAT), mend="update citygrain")
+    if not _is_lock(lock):
+        raise InputError(f"{path} is no lock file", mend="remove it, or fetch into another folder")
     return dict(lock)
+
+
+def _is_lock(lock: Any) -> bool:
+    """Tell whether a JSON value has what is read of a lock, also after somebody has edited it."""
+    try:
+        files = [file for source in lock["sources"] for item in source["items"] for file in item["files"].values()]
+        names = [source[key] for source in lock["sources"] for key in ("catalogue", "product")]
+        names += [item["id"] for source in lock["sources"] for item in source["items"]]
+        results = lock.get("results", {})
+        return (
+            lock["format"] == FORMAT
+            and all(isinstance(each, dict) for each in (lock["request"], lock["grid"], results, *files))
+            and all(isinstance(name, str) for name in (*names, *results.values()))
+            and all(Path(name).name == name for name in results)
+            and (not results or isinstance(lock["seen"], float | int))
+        )
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def locked_only(
@@ -176,8 +195,9 @@ def _brief(value: Any) -> str:
 
 def _source(source: ImageSet, transport: Transport, workers: int) -> dict[str, Any]:
     files = source.files()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        prints = list(pool.map(lambda file: _file(source, file[0], file[1], transport), files))
+    prints = list(
+        stream_tiles(lambda _, file: _file(source, *file, transport), files, shared=None, engine=max(2, workers))
+    )
     items: dict[str, dict[str, Any]] = {}
     for (observation, band), print_ in zip(files, prints, strict=True):
         item = items.setdefault(observation.id, _about(observation))

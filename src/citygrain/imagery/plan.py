@@ -6,6 +6,7 @@ the area touches are summed by their own lengths, with the margin that is copied
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from citygrain.imagery.mirror import copied_bytes, part_of
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.opening import open_image
 from citygrain.imagery.patience import patiently
+from citygrain.tiles import stream_tiles
 
 __all__ = ["FetchPlan", "make_plan"]
 
@@ -49,6 +51,8 @@ class FetchPlan:
         What would be asked of the servers.
     disk : int
         Bytes that the copies take on the disk until all is made.
+    written : int
+        Bytes that what is made of them takes on the disk meanwhile, at most.
     rate : float or None
         Bytes in a second, as measured on a block; None if nothing was read.
     left_out : tuple of str
@@ -62,6 +66,7 @@ class FetchPlan:
     disk: int
     rate: float | None
     left_out: tuple[str, ...] = field(default=())
+    written: int = 0
 
     @property
     def seconds(self) -> float | None:
@@ -75,7 +80,13 @@ class FetchPlan:
 
 
 def make_plan(
-    grid: GeoBox, sources: Sequence[ImageSet], *, around_m: float = 0.0, left_out: Sequence[str] = ()
+    grid: GeoBox,
+    sources: Sequence[ImageSet],
+    *,
+    around_m: float = 0.0,
+    left_out: Sequence[str] = (),
+    written: int = 0,
+    workers: int = 1,
 ) -> FetchPlan:
     """Look at one file of each band of each tile, and say what reading them all would take.
 
@@ -89,24 +100,34 @@ def make_plan(
         Metres around the area that masks look at.
     left_out : sequence of str
         Lines about images that are not used.
+    written : int
+        Bytes that what is made of them takes, at most.
+    workers : int
+        Files looked at at a time.
 
     Raises
     ------
     InputError
         If a file cannot be opened.
     """
-    parts: list[_Part] = []
+    files = [(source, one, band) for source in sources for one, band in source.files()]
+    alike = {_kind(*file): file for file in reversed(files)}  # the first of each
+    kinds = list(dict.fromkeys(_kind(*file) for file in files))
+
+    def look(measure: bool, kind: _Kind) -> tuple[_Part, float | None]:
+        source, one, band = alike[kind]
+        make = partial(_look, source, one, band, grid, around_m=around_m, measure=measure)
+        return patiently(make, source.signer, what=f"a file of {one.id}", header=source.header())
+
+    looked: dict[_Kind, _Part] = {}
     rate = None
-    for source in sources:
-        looked: dict[tuple[str | None, str], _Part] = {}
-        for observation, band in source.files():
-            key = observation.tile, band
-            if key not in looked:
-                look = partial(_look, source, observation, band, grid, around_m=around_m, measure=rate is None)
-                what = f"a file of {observation.id}"
-                looked[key], seen = patiently(look, source.signer, what=what, header=source.header())
-                rate = rate or seen
-            parts.append(looked[key])
+    while rate is None and len(looked) < len(kinds):  # measured on the first file that has something to be read
+        kind = kinds[len(looked)]
+        ((looked[kind], rate),) = stream_tiles(look, [kind], shared=True, engine=2)  # in a thread: Ctrl-C is heard
+    rest = kinds[len(looked) :]
+    with closing(stream_tiles(look, rest, shared=False, engine=workers)) as found:
+        looked |= {kind: part for kind, (part, _) in zip(rest, found, strict=True)}
+    parts = [looked[_kind(*file)] for file in files]
     return FetchPlan(
         grid,
         tuple(_row(o) for s in sources for o in s.observations),
@@ -115,7 +136,16 @@ def make_plan(
         disk=sum(part.disk for part in parts),
         rate=rate,
         left_out=tuple(left_out),
+        written=written,
     )
+
+
+_Kind = tuple[str, str | None, str]
+
+
+def _kind(source: ImageSet, observation: Observation, band: str) -> _Kind:
+    """Return what files share that are taken to be alike."""
+    return source.product, observation.tile, band
 
 
 def _row(observation: Observation) -> dict[str, Any]:

@@ -50,6 +50,8 @@ def parse_dates(first: str, last: str) -> tuple[datetime, datetime]:
     for text in (first, last):
         try:
             days.append(date.fromisoformat(text))
+            if text != days[-1].isoformat():  # nor 2025-W20, whose last day would be a Monday
+                raise ValueError
         except ValueError:
             raise InputError(f"date {text!r}", wanted="a day such as 2025-05-01") from None
     if days[0] > days[1]:

@@ -1,6 +1,7 @@
 """One image's numbers on the grid of a window, as its files have them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,17 @@ import numpy.typing as npt
 import odc.stac
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioError
+from rasterio.enums import Resampling as Nearness
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.vrt import WarpedVRT
 
 from citygrain.errors import InputError
-from citygrain.imagery.exact_driver import ExactDriver, KindDriver
+from citygrain.imagery.exact_driver import ExactDriver
 from citygrain.imagery.observation import Observation
+from citygrain.imagery.opening import open_image
 from citygrain.imagery.overpasses import QUALITY
 
-__all__ = ["Sign", "read_numbers", "read_sample"]
+__all__ = ["Sign", "read_numbers", "read_sample", "witnesses"]
 
 _NEAREST = frozenset({*QUALITY, "MAP"})
 _FILL = {"FMASK": 255.0, "QA": 1.0, "CLD": None}
@@ -101,22 +105,54 @@ def read_sample(
     dict of str to ndarray of float32
         Digital numbers, NaN = no data.
     """
-    names = [band for band in bands or _WITNESSES if band in observation.assets][: len(bands or ()) or _ENOUGH]
+    names = [band for band in bands if band in observation.assets] if bands else witnesses(observation.assets)
     side = max(geobox.shape)
     coarse = geobox.zoom_out(max(1.0, side / _SAMPLE_PIXELS, min(_COARSER, side / _ENOUGH_PIXELS)))
-    keys = {band: observation.assets[band] for band in names}
-    loaded = _load(observation, list(keys.values()), coarse, patch_url=sign, driver=KindDriver(), resampling="nearest")
-    sample = {band: loaded[key].values[0] for band, key in keys.items()}
-    return {band: np.where(numbers == 0, np.float32(np.nan), numbers) for band, numbers in sample.items()}
+    with _spoken(observation):
+        return {band: _sampled(observation, band, coarse, sign) for band in names}
+
+
+def witnesses(bands: Iterable[str]) -> tuple[str, ...]:
+    """Return the bands of a sample, five at most: red, infrared and short-wave infrared show dark ground best.
+
+    Examples
+    --------
+    >>> witnesses(["B02", "B04", "B08", "SCL"])
+    ('B04', 'B08')
+    """
+    there = set(bands)
+    return tuple(band for band in _WITNESSES if band in there)[:_ENOUGH]
+
+
+def _sampled(observation: Observation, band: str, grid: GeoBox, sign: Sign | None) -> Float32:
+    """Return nearest pixels of a file or its overviews, which is opened once; what is 0 counts as no data, too."""
+    href = str(observation.item.assets[observation.assets[band]].href)
+    with open_image(sign(href) if sign else href) as file:
+        if file.crs is None:
+            raise RasterioIOError(f"{band} has no projection")
+        own = 0 if file.nodata is None else file.nodata
+        height, width = map(int, grid.shape)
+        place: dict[str, Any] = {"crs": str(grid.crs), "transform": grid.affine, "height": height, "width": width}
+        with WarpedVRT(file, resampling=Nearness.nearest, src_nodata=own, nodata=0, **place) as near:
+            numbers: Float32 = near.read(1, out_dtype=np.float32)
+    numbers[numbers == 0] = np.nan
+    return numbers
 
 
 def _load(observation: Observation, keys: list[str], geobox: GeoBox, **how: Any) -> xr.Dataset:
     fixed: dict[str, Any] = {"groupby": "id", "geobox": geobox, "dtype": "float32", "nodata": np.nan}
-    try:
+    with _spoken(observation):
         loaded: xr.Dataset = odc.stac.load([observation.item], keys, **fixed, **how)
+    return loaded
+
+
+@contextmanager
+def _spoken(observation: Observation) -> Iterator[None]:
+    """Say in one line that an image cannot be read."""
+    try:
+        yield
     except (RasterioError, OSError, AssertionError) as error:  # odc-geo asserts that a file has a projection
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{observation.id} cannot be read ({reason})", wanted="its files, whole", mend="try again, or leave it out"
         ) from error
-    return loaded

@@ -5,31 +5,24 @@ The order of what is found depends on the images alone: by product, time, tile a
 
 import json
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
 import pystac
 import shapely
-from pystac_client import Client
-from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 
 from citygrain.errors import InputError
-from citygrain.imagery.area import as_geojson
 from citygrain.imagery.assets import observe
 from citygrain.imagery.catalogues import Catalogue, Collection, known_collections
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.query import Query
-from citygrain.imagery.static_catalogue import home_of, join, read_document, walk
-from citygrain.imagery.transport import Transport, refuse_address, unreached
+from citygrain.imagery.stac_api import MOST_ITEMS, ask, collection_names, is_api
+from citygrain.imagery.stac_items import cloud_of
+from citygrain.imagery.static_catalogue import home_of, links_of, read_document, walk
+from citygrain.imagery.transport import Transport
 
-__all__ = ["newest_only", "resolve_collection", "search"]
-
-_MOST_ITEMS = 5_000
-_PAGE = 100
+__all__ = ["fits", "newest_only", "resolve_collection", "search"]
 
 
 def resolve_collection(
@@ -86,20 +79,20 @@ def search(catalogue: Catalogue, collection: Collection, query: Query, transport
         If the catalogue cannot be reached or read, or has more than some thousand images.
     """
     root = read_document(catalogue.url, transport, home_of(catalogue))
-    if _is_api(root):
-        items = _ask(catalogue, collection, query, transport)
+    if is_api(root):
+        items = ask(catalogue, collection, query, transport)
     else:
         items = walk(catalogue, collection, query, transport)
     found: dict[str, Observation] = {}
     for item in items:
-        if _fits(item, query):
+        if fits(item, query):
             _prefer_https(item)
             observation = observe(item, collection, query.assets)
             if observation.assets:
                 found.setdefault(observation.id, observation)
-        if len(found) > _MOST_ITEMS:
+        if len(found) > MOST_ITEMS:
             raise InputError(
-                f"more than {_MOST_ITEMS} images", wanted="fewer", mend="choose a smaller area or fewer days"
+                f"more than {MOST_ITEMS} images", wanted="fewer", mend="choose a smaller area or fewer days"
             )
     return sorted(found.values(), key=lambda o: (o.time, o.tile or "", o.id))
 
@@ -157,23 +150,30 @@ def _newness(observation: Observation) -> tuple[Any, ...]:
     return observation.baseline or "", made, sequence, observation.id
 
 
-def _fits(item: pystac.Item, query: Query) -> bool:
+def fits(item: pystac.Item, query: Query) -> bool:
     """Tell whether an item touches the area, lies within the dates, and is clear enough."""
-    if item.geometry is not None:
-        try:
-            outline = shapely.from_geojson(_json(item.geometry))
-        except shapely.errors.ShapelyError:
-            return False
-        if not shapely.intersects(shapely.make_valid(outline), query.area.polygon):
-            return False
-    cloud = item.properties.get("eo:cloud_cover")
-    if cloud is not None and float(cloud) > query.cloud_max:
+    if not _meets(item, query.area.polygon):
+        return False
+    cloud = cloud_of(item)
+    if cloud is not None and cloud > query.cloud_max:
         return False
     moment = item.datetime or item.common_metadata.start_datetime
     if query.start is None or query.end is None or moment is None:
         return True
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return query.start <= moment <= query.end
+
+
+def _meets(item: pystac.Item, polygon: shapely.Geometry) -> bool:
+    """Tell whether an item's outline touches the area; an item that does not say where it lies may."""
+    try:
+        outline = shapely.from_geojson(json.dumps(item.geometry)) if item.geometry else shapely.Polygon()
+    except (shapely.errors.ShapelyError, ValueError):
+        outline = shapely.Polygon()
+    if not outline.is_empty:
+        return bool(shapely.intersects(shapely.make_valid(outline), polygon))
+    west, south, east, north = item.bbox or (-180, -90, 180, 90)
+    return west > east or bool(shapely.intersects(shapely.box(west, south, east, north), polygon))
 
 
 def _prefer_https(item: pystac.Item) -> None:
@@ -185,77 +185,13 @@ def _prefer_https(item: pystac.Item) -> None:
             asset.href = str(other["href"])
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value)
-
-
-# A STAC API
-
-
-def _is_api(root: Mapping[str, Any]) -> bool:
-    return bool(root.get("conformsTo")) and any(link.get("rel") == "search" for link in root.get("links", []))
-
-
-def _ask(catalogue: Catalogue, collection: Collection, query: Query, transport: Transport) -> Iterator[pystac.Item]:
-    """Ask an API page by page; clouds are looked at here, for not every API can."""
-    with _plain_words(catalogue):
-        client = Client.open(catalogue.url, stac_io=_io(transport))
-        found = client.search(
-            collections=[collection.id] if collection.id else None,
-            intersects=as_geojson(query.area),
-            datetime=[query.start, query.end] if query.start else None,
-            limit=_PAGE,
-            max_items=_MOST_ITEMS + 1,
-        )
-        yield from found.items()
-
-
-def _io(transport: Transport) -> StacApiIO:
-    """Return what pystac-client asks by: our session, with its patience and its counts."""
-    asking = StacApiIO(max_retries=None, timeout=transport.timeout, request_modifier=_checked)
-    asking.session = transport.session
-    return asking
-
-
-def _checked(request: Any) -> Any:
-    refuse_address(request.url)
-    return request
-
-
-@contextmanager
-def _plain_words(catalogue: Catalogue) -> Iterator[None]:
-    """Say what goes wrong with an API in one line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except APIError as error:
-        status = getattr(error, "status_code", None)
-        if status is None:
-            raise InputError(
-                unreached(catalogue.url, error), mend="check the network; the same command goes on later"
-            ) from None
-        raise InputError(
-            f"{catalogue.url} answered {status}", mend="check the collection, or try again later"
-        ) from None
-    except (KeyError, TypeError, ValueError, pystac.STACError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{catalogue.url} answered something else than STAC: {error}", wanted="a STAC API") from None
-
-
 def _collection_names(catalogue: Catalogue, transport: Transport) -> list[str]:
     """Return the names of a catalogue's collections, those of a static one if they hang at its root."""
     home = home_of(catalogue)
     root = read_document(catalogue.url, transport, home)
-    if _is_api(root):
-        with _plain_words(catalogue):
-            return sorted(each.id for each in Client.open(catalogue.url, stac_io=_io(transport)).get_collections())
+    if is_api(root):
+        return collection_names(catalogue, transport)
     if root.get("type") == "Collection":
-        return [str(root["id"])]
-    names = []
-    for link in root.get("links", []):
-        if link.get("rel") == "child":
-            child = read_document(join(catalogue.url, link["href"]), transport, home)
-            names += [str(child["id"])] if child.get("type") == "Collection" else []
-    return names
+        return [str(root.get("id", ""))]
+    children = [read_document(address, transport, home) for address in links_of(root, catalogue.url, "child")]
+    return [str(child.get("id", "")) for child in children if child.get("type") == "Collection"]

@@ -1,8 +1,8 @@
 """A static catalogue: JSON files that link to each other, on the network or on the disk."""
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import shapely
 from citygrain.errors import InputError
 from citygrain.imagery.catalogues import Catalogue, Collection
 from citygrain.imagery.query import Query
+from citygrain.imagery.stac_items import read_item
 from citygrain.imagery.transport import Transport, refuse_address
 
-__all__ = ["home_of", "join", "read_document", "readable", "walk"]
+__all__ = ["home_of", "links_of", "read_document", "readable", "walk"]
 
 _MOST_DOCUMENTS = 20_000
 
@@ -41,19 +42,23 @@ def walk(catalogue: Catalogue, collection: Collection, query: Query, transport: 
             if collection.id and not inside and document.get("id") != collection.id:
                 continue
             inside = True
-            if not _may_hold(document.get("extent", {}), query):
-                continue
-        children = [link for link in document.get("links", []) if link.get("rel") in ("child", "item")]
-        waiting += [(join(address, link["href"]), inside) for link in reversed(children)]
+            with suppress(AttributeError, LookupError, TypeError, ValueError):  # no extent: look into it
+                if not _may_hold(document["extent"], query):
+                    continue
+        waiting += [(each, inside) for each in reversed(links_of(document, address, "child", "item"))]
+
+
+def links_of(document: Mapping[str, Any], address: str, *kinds: str) -> list[str]:
+    """Return where the links of a document lead that are of these kinds; what is no link is passed over."""
+    links = document.get("links")
+    said = [link for link in (links if isinstance(links, list) else []) if isinstance(link, Mapping)]
+    return [
+        join(address, link["href"]) for link in said if link.get("rel") in kinds and isinstance(link.get("href"), str)
+    ]
 
 
 def _item(document: dict[str, Any], address: str) -> pystac.Item:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            item = pystac.Item.from_dict(document, href=address, preserve_dict=False)
-    except (KeyError, TypeError, ValueError, pystac.STACError) as error:
-        raise InputError(f"{address} is no STAC item: {error}") from None
+    item = read_item(document, address)
     for asset in item.assets.values():
         asset.href = join(address, asset.href)
     return item
@@ -87,7 +92,7 @@ def read_document(address: str, transport: Transport, home: Path | None) -> dict
         raise InputError(f"a catalogue on the network names the file {address}", wanted="https")
     try:
         value = json.loads(Path(address).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{address} cannot be read: {error}", wanted="a STAC document") from None
     if not isinstance(value, dict):
         raise InputError(f"{address} holds no JSON object", wanted="a STAC document")
@@ -108,7 +113,10 @@ def join(address: str, href: str) -> str:
     if "://" in href:
         return href.removeprefix("file://")
     if not _is_path(address):
-        return urljoin(address, href)
+        try:
+            return urljoin(address, href)
+        except ValueError:
+            return href  # no address: refused when it is read
     return str((Path(address).parent / href).resolve()) if not Path(href).is_absolute() else href
 
 

@@ -7,13 +7,11 @@ same manners, and `gdal_traffic` asks it for its counts.
 import ctypes
 import json
 import logging
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +23,11 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
 from citygrain.errors import InputError
+from citygrain.imagery.addresses import is_loopback, refuse_address, refuse_redirect, shown, without_queries
 
 __all__ = [
     "Traffic", "Transport", "forget_all", "gdal_options", "gdal_traffic", "is_loopback", "reading", "refuse_address",
+    "without_queries",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ _BROKEN_OFF = 3
 """How often an answer that broke off is asked for again."""
 _LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more is not waited for."""
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_MOST_BYTES = 2**27
+"""Of an answer of a catalogue: a page of 100 items has some megabytes."""
 
 
 @dataclass
@@ -68,6 +69,26 @@ class _Patience(Retry):
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         wait = super().get_retry_after(response)
         return None if wait is None else min(wait, _LONGEST_WAIT)
+
+
+class _Adapter(HTTPAdapter):
+    """Reads answers of a decent size, and follows to where one may go."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        answer = super().send(request, *arguments, **options)
+        try:
+            if answer.is_redirect:
+                refuse_redirect(str(request.url), answer.headers["location"])
+            body = bytearray()
+            for piece in answer.iter_content(2**16):
+                body += piece
+                if len(body) > _MOST_BYTES:
+                    raise InputError(f"{shown(str(request.url))} answered more than {_MOST_BYTES / 1e6:.0f} MB")
+        except InputError:
+            answer.close()
+            raise
+        answer._content = bytes(body)
+        return answer
 
 
 class _Session(requests.Session):
@@ -112,7 +133,7 @@ class Transport:
             raise_on_status=False, respect_retry_after_header=True, backoff_max=_LONGEST_WAIT,
         )  # fmt: skip
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=patience, pool_maxsize=16))
+            self.session.mount(scheme, _Adapter(max_retries=patience, pool_maxsize=16))
         self.session.hooks["response"].append(self._count)
 
     def get_json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -126,10 +147,10 @@ class Transport:
         answer = self.request("GET", url, headers=headers)
         try:
             value = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise InputError(f"{_short(url)} answered something else than JSON", wanted="a STAC document")
+            raise InputError(f"{shown(url)} answered something else than JSON", wanted="a STAC document")
         return value
 
     def head(self, url: str, headers: Mapping[str, str] | None = None) -> Mapping[str, str]:
@@ -152,7 +173,7 @@ class Transport:
             raise InputError(unreached(url, error), mend="check the network; the same command goes on later") from None
         if answer.status_code >= 400:
             raise InputError(
-                f"{_short(url)} answered {answer.status_code} {answer.reason}", mend=_advice(answer.status_code)
+                f"{shown(url)} answered {answer.status_code} {answer.reason}", mend=_advice(answer.status_code)
             )
         return answer
 
@@ -180,37 +201,6 @@ def _advice(status: int) -> str:
     if status in _AGAIN:
         return "the server is busy; the same command goes on later"
     return "check the address"
-
-
-def _short(url: str) -> str:
-    """Return an address without what may be secret in it: its query, a name and a password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether an address is on this machine.
-
-    Examples
-    --------
-    >>> is_loopback("http://127.0.0.1:8000/catalog.json"), is_loopback("http://example.org")
-    (True, False)
-    """
-    return urlsplit(url).hostname in _LOOPBACK
-
-
-def refuse_address(url: str) -> None:
-    """Refuse addresses other than https, or http on this machine.
-
-    Raises
-    ------
-    InputError
-        If it is another one.
-    """
-    parts = urlsplit(url)
-    fine = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
-    if not fine or not parts.hostname or parts.username or parts.password:
-        raise InputError(f"address {_short(url)}", wanted="https, or http on this machine")
 
 
 def gdal_options(*, retries: int = 5, timeout: float = 30.0, cache_bytes: int = 2**27) -> dict[str, Any]:
@@ -254,17 +244,6 @@ class _Discreet(logging.Filter):
 _DISCREET = _Discreet()
 for _name in ("odc.loader._rio", "rasterio._env", "rasterio._err", "rasterio._base", "urllib3.connectionpool"):
     logging.getLogger(_name).addFilter(_DISCREET)
-
-
-def without_queries(text: str) -> str:
-    """Return a text with its addresses cut at the question mark.
-
-    Examples
-    --------
-    >>> without_queries("failed: 'https://example.org/a.tif?sig=abc' and /b?c=d too")
-    "failed: 'https://example.org/a.tif' and /b too"
-    """
-    return re.sub(r"(?<=\S)\?[^\s'\"<>)]+", "", text)
 
 
 @contextmanager
@@ -314,8 +293,3 @@ def forget_all() -> None:
     library = _gdal()
     if library is not None:
         library.VSICurlClearCache()
-
-
-def is_local(href: str) -> bool:
-    """Tell whether an address is a path on this machine."""
-    return "://" not in href and not Path(href).as_posix().startswith("/vsi")

@@ -15,14 +15,12 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.imagery.clouds import (
     DILATION_M,
+    SKIES,
     Sky,
     clear_mask,
     cloud_distance,
     halo_pixels,
     probable_cloud,
-    sky_of_fmask,
-    sky_of_qa_pixel,
-    sky_of_scl,
 )
 from citygrain.imagery.composite import best_pixel_score, composite
 from citygrain.imagery.loading import load_window
@@ -33,7 +31,6 @@ from citygrain.imagery.reading import read_numbers
 
 __all__ = ["Recipe", "map_window", "optical_window", "radar_stack", "reach_m"]
 
-_SKIES = {"SCL": sky_of_scl, "FMASK": sky_of_fmask, "QA": sky_of_qa_pixel}
 _REACH_M = 1500.0
 """How far a cloud matters to the best pixel."""
 
@@ -162,6 +159,6 @@ def _skies(observations: Sequence[Observation], grid: GeoBox) -> npt.NDArray[np.
                 continue
             wanted = [layer, *(["CLD"] if "CLD" in observation.assets else [])]
             numbers = read_numbers(observation, grid, wanted)
-            seen = probable_cloud(_SKIES[layer](numbers[layer]), cloud=numbers.get("CLD"))
+            seen = probable_cloud(SKIES[layer](numbers[layer]), cloud=numbers.get("CLD"))
             np.copyto(sky, seen, where=sky == Sky.MISSING)
     return skies

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from citygrain.errors import InputError
-from citygrain.files import make_folder, refuse_full_disk
+from citygrain.errors import CitygrainError, InputError
+from citygrain.files import make_folder, refuse_full_disk, sole_use
 from citygrain.imagery.area import grid_for
 from citygrain.imagery.lock import Lock, changes, make_lock, read_lock, request_changes, write_lock
 from citygrain.imagery.plan import FetchPlan, make_plan
@@ -23,6 +23,7 @@ from citygrain.imagery.windows import reach_m
 from citygrain.tiles import Progress
 from citygrain.workflows.fetch_files import digests
 from citygrain.workflows.fetch_request import FetchRequest, Gathered, gather
+from citygrain.workflows.fetch_scenes import written_bytes
 from citygrain.workflows.fetch_windows import Scratch
 from citygrain.workflows.fetch_work import FetchWork
 from citygrain.workflows.memory import MemoryPlan
@@ -105,7 +106,7 @@ def plan_fetch(request: FetchRequest, options: FetchOptions | None = None) -> Fe
     """
     how = options or FetchOptions()
     found = gather(request, how.transport, secrets=how.secrets)
-    return _plan(request, found)
+    return _plan(request, found, how.workers)
 
 
 def fetch(
@@ -151,19 +152,18 @@ def fetch(
     _refuse_changes(old, lock, found)
     make_folder(out)  # nothing is left where something above was refused
     tell("search", f"{sum(len(each.observations) for each in found.sets)} images")
-    reused = old is not None and _there(out, old)
-    if reused and old is not None:
-        results, seen = old["results"], old["seen"]
-    else:
-        work = FetchWork(request, out, found.sets, _grid(request), Scratch(out / ".fetch", _made_for(lock)))
-        whole = work.scratch.note("disk", lambda: {"bytes": _plan(request, found).disk})["bytes"]
-        need = whole - work.scratch.copied_bytes()
-        refuse_full_disk(out, need, what="copies of the images, until all is made")
-        seen = work.make(tell, progress, memory=MemoryPlan.of(how.memory).limit, workers=how.workers)
-        results = digests(out, work.images)
-        write_lock(out / LOCK, lock | {"results": results, "seen": seen})
-        _tell_results(old, results)
-        work.scratch.clear()
+    with sole_use(out):
+        reused = old is not None and _there(out, old)
+        if reused and old is not None:
+            results, seen = old["results"], old["seen"]
+        else:
+            work = FetchWork(request, out, found.sets, _grid(request), Scratch(out / ".fetch", _made_for(lock)))
+            _refuse_full_disk(work, lambda: _plan(request, found, how.workers))
+            seen = work.make(tell, progress, memory=MemoryPlan.of(how.memory).limit, workers=how.workers)
+            results = digests(out, work.images)
+            write_lock(out / LOCK, lock | {"results": results, "seen": seen})
+            _tell_results(old, results)
+            work.scratch.clear()
     requests, received = _traffic(before, how.transport)
     return Fetched(
         folder=out,
@@ -178,6 +178,22 @@ def fetch(
     )
 
 
+def _refuse_full_disk(work: FetchWork, plan: Callable[[], FetchPlan]) -> None:
+    """Refuse to begin where the disk cannot hold copies and results; what an earlier fetch left is there already."""
+
+    def need() -> dict[str, int]:
+        planned = plan()
+        return {"copies": planned.disk, "written": planned.written}
+
+    try:
+        whole = work.scratch.note("room", need)
+    except CitygrainError:
+        work.scratch.clear()  # nothing had been read
+        raise
+    left = whole["copies"] + whole["written"] - work.scratch.held_bytes()
+    refuse_full_disk(work.out, left, what="copies of the images and what is made of them")
+
+
 def _traffic(before: tuple[int, int] | None, transport: Transport) -> tuple[int | None, int | None]:
     after = gdal_traffic()
     if before is None or after is None:
@@ -190,9 +206,10 @@ def _grid(request: FetchRequest) -> GeoBox:
     return grid_for(request.area, resolution=request.resolution, crs=request.crs)
 
 
-def _plan(request: FetchRequest, found: Gathered) -> FetchPlan:
-    around = reach_m(request.method, request.dilation)
-    return make_plan(_grid(request), found.sets, around_m=around, left_out=found.left_out)
+def _plan(request: FetchRequest, found: Gathered, workers: int) -> FetchPlan:
+    around, grid = reach_m(request.method, request.dilation), _grid(request)
+    written = written_bytes(found.sets, request, grid)
+    return make_plan(grid, found.sets, around_m=around, left_out=found.left_out, written=written, workers=workers)
 
 
 def _made_for(lock: Lock) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from citygrain.files import write_text
 from citygrain.imagery.image_set import ImageSet
+from citygrain.workflows.fetch_scenes import files_of
 
-__all__ = ["digests", "files_of", "write_config", "write_sources"]
+__all__ = ["digests", "write_config", "write_sources"]
 
 
 def write_config(path: Path, *, scenes: Sequence[str], dates: bool, map_year: int | None, title: str) -> None:
@@ -48,8 +49,9 @@ def config_text(*, scenes: Sequence[str], dates: bool, map_year: int | None, tit
         if len(scenes) == 1
         else f"path = [{names}]"
     )
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())
     lines = [
-        f"# {' '.join(title.split())}",
+        f"# {words}",
         "# Written by citygrain fetch; change what you like.",
         "",
         "[scene]",
@@ -83,26 +85,13 @@ def _no_reference_lines() -> list[str]:
     return ['path = "reference.gpkg"                         # polygons or points of yours', 'legend = "urban"']
 
 
-def files_of(product: str, scenes: Sequence[str]) -> list[str]:
-    """Return the files that are made of a product; `scenes` are the composites without their suffix.
-
-    Examples
-    --------
-    >>> files_of("sentinel-2", ["s2_spring"]), files_of("sentinel-1", [])
-    (['s2_spring.tif', 'clear_spring.tif'], ['s1.tif'])
-    """
-    if product == "sentinel-2":
-        return [f"{name}.tif" for scene in scenes for name in (scene, scene.replace("s2", "clear", 1))]
-    return ["s1.tif" if product == "sentinel-1" else f"{product}.tif"]
-
-
 def write_sources(
-    path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str, Any], *, scenes: Sequence[str]
+    path: Path, sets: Sequence[ImageSet], radiometry: Mapping[str, Any], *, scenes: Mapping[str, Sequence[str]]
 ) -> None:
-    """Write whose data these are, under which terms, and how their numbers became reflectance."""
+    """Write whose data these are, under which terms, and how their numbers became reflectance; `scenes` by product."""
     sources = [
         {
-            "files": files_of(each.product, scenes),
+            "files": files_of(each.product, scenes[each.product]),
             "title": f"{each.product} {each.collection.level}, {each.catalogue.title}",
             "product": each.product,
             "level": each.collection.level,
@@ -127,13 +116,13 @@ def _year(images: ImageSet) -> int:
 
 
 def _attribution(images: ImageSet) -> str | None:
-    """Return what is to be written, with the years as Copernicus asks for."""
+    """Return what is to be written, with the years of the images."""
     licence = images.collection.licence
     if licence is None:
         return None
     years = sorted({observation.time.year for observation in images.observations})
     span = f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
-    return licence.attribution.replace("Copernicus Sentinel data", f"Copernicus Sentinel data {span}", 1)
+    return " ".join(licence.attribution.format(years=span, year=span).split())
 
 
 def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What a fetch is asked for, and which images answer it."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,10 +93,10 @@ class FetchRequest:
     def __post_init__(self) -> None:
         parse_dates(self.first, self.last)
         strange = [name for name in self.products if name not in PRODUCTS]
-        if strange or "sentinel-2" not in self.products:
+        if strange or "sentinel-2" not in self.products or len(set(self.products)) < len(self.products):
             raise InputError(
                 f"products {', '.join(self.products) or 'none'}",
-                wanted=f"sentinel-2 and any of {', '.join(PRODUCTS[1:])}",
+                wanted=f"sentinel-2 and any of {', '.join(PRODUCTS[1:])}, each once",
             )
         if self.method not in METHODS:
             raise InputError(f"method {self.method}", wanted=f"one of {', '.join(METHODS)}")
@@ -109,7 +108,7 @@ class FetchRequest:
             raise InputError(f"clouds up to {self.cloud_max:g} %", wanted="0 to 100")
         if not 0 <= self.dilation <= 1000:
             raise InputError(f"clouds grown by {self.dilation:g} m", wanted="0 to 1000")
-        if self.offset is not None and not math.isfinite(self.offset):
+        if self.offset not in (None, 0, -1000):
             raise InputError(f"offset {self.offset:g}", wanted="0 or -1000")
         unknown = [band for band in self.bands if band not in {each.name for each in SENTINEL2.bands}]
         if unknown or not self.bands or len(set(self.bands)) < len(self.bands):

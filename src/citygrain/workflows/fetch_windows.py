@@ -106,13 +106,18 @@ class Scratch:
         """Return the folder of copied files."""
         return make_folder(self._folder / name)
 
-    def copied_bytes(self) -> int:
-        """Return how much disk the copied files take that are there."""
-        return sum(path.stat().st_size for path in self._folder.glob("*/*.tif"))
+    def held_bytes(self) -> int:
+        """Return how much disk the copied files and the finished windows take that are there."""
+        there = (*self._folder.glob("*/*.tif"), *self._folder.glob("*.npz"))
+        return sum(path.stat().st_size for path in there)
 
     def has(self, name: str) -> bool:
         """Tell whether a window is finished."""
         return (self._folder / f"{name}.npz").is_file()
+
+    def noted(self, name: str) -> bool:
+        """Tell whether a JSON value has been made."""
+        return (self._folder / f"{name}.json").is_file()
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """Return a JSON value that is made once."""

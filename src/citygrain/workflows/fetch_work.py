@@ -12,17 +12,17 @@ from odc.geo.geobox import GeoBox
 
 from citygrain.imagery.composite import as_numbers
 from citygrain.imagery.image_set import ImageSet
-from citygrain.imagery.mirror import copy_area
+from citygrain.imagery.mirror import Early, copy_area
 from citygrain.imagery.observation import Observation
 from citygrain.imagery.query import parse_dates
 from citygrain.imagery.radiometry import Radiometry, decide_radiometry
-from citygrain.imagery.reading import read_sample
-from citygrain.imagery.seasons import by_period
+from citygrain.imagery.reading import read_sample, witnesses
 from citygrain.imagery.windows import Recipe, map_window, optical_window, reach_m
 from citygrain.tiles import Progress, Tile, processors, tile_grid
-from citygrain.workflows.fetch_files import files_of, write_config, write_sources
+from citygrain.workflows.fetch_files import write_config, write_sources
 from citygrain.workflows.fetch_radar import RadarRecipe, looks_of, radar_window
 from citygrain.workflows.fetch_request import FetchRequest
+from citygrain.workflows.fetch_scenes import files_of, scenes_of
 from citygrain.workflows.fetch_windows import (
     Arrays,
     Layer,
@@ -66,7 +66,7 @@ class FetchWork:
     @property
     def images(self) -> list[str]:
         """Names of the files that hold pixels."""
-        return [name for each in self.sets for name in files_of(each.product, list(self._scenes()))]
+        return [name for each in self.sets for name in files_of(each.product, list(scenes_of(each, self.request)))]
 
     def make(self, tell: Observer, progress: Progress | None, *, memory: int, workers: int) -> float:
         """Make all files, and return the share of the pixels that were clear at least once.
@@ -78,61 +78,56 @@ class FetchWork:
         OutputError
             If a file cannot be written.
         """
-        radiometry: dict[str, Any] = {}
+        radiometry: dict[str, Radiometry] = {}
         seen = 0.0
-        for images in self.sets:
+        for images in sorted(self.sets, key=lambda each: each.product != "sentinel-2"):  # what may be refused, first
             tell(f"{images.product} files", "started")
-            local = self._copied(images, progress, workers)
+            local, decided = self._copied(images, progress, workers)
             tell(images.product, "started")
             job = _Job(self, local, progress, memory, workers)
+            scenes = scenes_of(local, self.request)
             if images.product == "sentinel-2":
-                decided = self._radiometry(local)
-                radiometry = {name: asdict(each) for name, each in decided.items()}
-                here = {observation.id: observation for observation in local.observations}
-                scenes = {name: [here[one.id] for one in chosen] for name, chosen in self._scenes().items()}
+                radiometry = decided
                 seen = max(job.optical(name, chosen, decided) for name, chosen in scenes.items())
             elif images.product == "sentinel-1":
-                job.radar()
+                for name, chosen in scenes.items():
+                    job.radar(name, chosen)
             else:
                 job.map()
             tell(images.product, f"{len(images.observations)} images")
-        self._write_notes(radiometry)
+        self._write_notes({name: asdict(each) for name, each in radiometry.items()})
         return seen
 
-    def _scenes(self) -> dict[str, list[Observation]]:
-        """Return the images of each composite by its name: one for all days, or one for each season."""
-        images = next(each for each in self.sets if each.product == "sentinel-2")
-        if not self.request.seasons:
-            return {"s2": list(images.observations)}
-        south, north = self.request.area.bbox[1::2]
-        times = [observation.time for observation in images.observations]
-        periods = by_period(images.observations, times, latitude=(south + north) / 2)
-        return {f"s2_{period.label}": chosen for period, chosen in periods.items()}
+    def _copied(
+        self, images: ImageSet, progress: Progress | None, workers: int
+    ) -> tuple[ImageSet, dict[str, Radiometry]]:
+        """Return the images as files on the disk, and how the numbers of optical ones become reflectance.
 
-    def _copied(self, images: ImageSet, progress: Progress | None, workers: int) -> ImageSet:
-        """Return the images as files on the disk."""
+        That is decided while they are copied, by the bands that are copied first, so that a refusal costs little.
+        What a killed fetch decided is kept.
+        """
+        optical = images.product == "sentinel-2"
+        told = {one.id: one for one in images.observations}
+        decided: dict[str, Any] = {}
+
+        def decide(one: Observation) -> None:
+            sample = read_sample(one, self.grid)
+            decided[one.id] = asdict(decide_radiometry(told[one.id], sample, override=self.request.offset))
+
         around = reach_m(self.request.method, self.request.dilation)
         if images.product == "sentinel-1":
-            around = self.radar_recipe(images).halo * abs(self.grid.affine.a)
+            around = self.radar_recipe().halo * abs(self.grid.affine.a)
+        early = Early(witnesses(images.bands), decide) if optical and not self.scratch.noted("radiometry") else None
         folder = self.scratch.files(images.product)
-        return copy_area(images, self.grid, folder, around_m=around, workers=workers, progress=progress)
+        how: dict[str, Any] = {"around_m": around, "workers": workers, "progress": progress, "early": early}
+        local = copy_area(images, self.grid, folder, **how)
+        kept = self.scratch.note("radiometry", lambda: decided) if optical else {}
+        return local, {name: Radiometry(**{**each, "evidence": tuple(each["evidence"])}) for name, each in kept.items()}
 
-    def _radiometry(self, images: ImageSet) -> dict[str, Radiometry]:
-        """Decide how the numbers of each image become reflectance; what a killed fetch decided is kept."""
-
-        def decide() -> dict[str, Any]:
-            decided = {}
-            for one in images.observations:
-                sample = read_sample(one, self.grid)
-                decided[one.id] = asdict(decide_radiometry(one, sample, override=self.request.offset))
-            return decided
-
-        kept = self.scratch.note("radiometry", decide)
-        return {name: Radiometry(**{**each, "evidence": tuple(each["evidence"])}) for name, each in kept.items()}
-
-    def radar_recipe(self, images: ImageSet) -> RadarRecipe:
+    def radar_recipe(self) -> RadarRecipe:
         """Return how radar images become one."""
-        return RadarRecipe(self.request.radar, self.request.speckle, looks_of(images.observations))
+        images = [one for each in self.sets if each.product == "sentinel-1" for one in each.observations]
+        return RadarRecipe(self.request.radar, self.request.speckle, looks_of(images))
 
     def map_year(self) -> int | None:
         """Return the year of the map that serves as reference."""
@@ -140,11 +135,12 @@ class FetchWork:
         return max(observation.time.year for observation in maps[0].observations) if maps else None
 
     def _write_notes(self, radiometry: Mapping[str, Any]) -> None:
-        products = [each.product for each in self.sets]
-        scenes = [f"{scene}.tif" for scene in self._scenes()]
+        made = {each.product: list(scenes_of(each, self.request)) for each in self.sets}
+        scenes = [f"{scene}.tif" for scene in made["sentinel-2"]]
         dates = len(scenes) > 1
-        if "sentinel-1" in products and not dates:
-            scenes.append("s1.tif")
+        if not dates:  # radar of the same days beside it
+            radar = [f"{scene}.tif" for scene in made.get("sentinel-1", ())]
+            scenes += [name for name in radar if name == scenes[0].replace("s2", "s1", 1)]
         count = len(next(each for each in self.sets if each.product == "sentinel-2").observations)
         request = self.request
         write_config(
@@ -154,7 +150,7 @@ class FetchWork:
             map_year=self.map_year(),
             title=f"{request.area.name}: {request.method} of {count} images, {request.first} to {request.last}",
         )
-        write_sources(self.out / "sources.json", self.sets, radiometry, scenes=list(self._scenes()))
+        write_sources(self.out / "sources.json", self.sets, radiometry, scenes=made)
 
 
 @dataclass(frozen=True)
@@ -188,17 +184,17 @@ class _Job:
         counts = (self.work.scratch.get_tile(name, tile)[_count_of(name)] for tile in tiles)
         return float(sum(int((count > 0).sum()) for count in counts) / np.prod(grid.shape))
 
-    def radar(self) -> None:
+    def radar(self, name: str, chosen: Sequence[Observation]) -> None:
         """Make the mean or median power over time."""
-        tiles = self._tiles(len(self.images.observations), 4)
-        grid, recipe = self.work.grid, self.work.radar_recipe(self.images)
+        tiles = self._tiles(len(chosen), 4)
+        grid, recipe = self.work.grid, self.work.radar_recipe()
 
         def make(tile: Tile) -> Arrays:
-            return {"s1": radar_window(self.images.observations, grid[tile.slices], recipe)}
+            return {name: radar_window(chosen, grid[tile.slices], recipe)}
 
         tags = {"level": self.images.collection.level, "units": "linear power", **recipe.tags}
-        layer = Layer("s1.tif", "float32", ("VV", "VH"), nodata=float("nan"), tags=tags)
-        self._write("s1", make, [layer], tiles)
+        layer = Layer(f"{name}.tif", "float32", ("VV", "VH"), nodata=float("nan"), tags=tags)
+        self._write(name, make, [layer], tiles)
 
     def map(self) -> None:
         """Bring the map onto the grid."""
