@@ -187,9 +187,7 @@ def test_a_run_takes_what_was_fetched(served, citygrain, tmp_path):
     )
     assert citygrain(*asked).returncode == 0
     config = tmp_path / "city" / "city.toml"
-    config.write_text(
-        config.read_text() + '\n[samples]\nwindow = 9\nper_class = 60\nblock = 500\n[model]\nname = "forest"\n'
-    )
+    config.write_text(config.read_text() + 'window = 9\nper_class = 60\nblock = 500\n[model]\nname = "forest"\n')
     said = citygrain("run", config, "--out", tmp_path / "run")
     assert said.returncode == 0, said.stderr
     assert (tmp_path / "run" / "map.tif").exists()
