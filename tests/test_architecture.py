@@ -203,6 +203,7 @@ def test_the_public_face_is_lazy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_run_loads_what_is_heavy_only_when_it_is_needed() -> None:
     code = (
         "import sys, citygrain.workflows.city_map\n"

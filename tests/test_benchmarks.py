@@ -146,6 +146,7 @@ def test_pairs_take_turns_and_their_ratios_are_the_figure():
     assert Turns([1.0, 1.0, 4.0], [2.0, 5.0, 4.0]).ratio == 2.0
 
 
+@pytest.mark.slow
 def test_watched_process_reports_its_family(tmp_path: Path):
     (tmp_path / "family.py").write_text(FAMILY, encoding="utf-8")
     run = frame.watched([tmp_path / "family.py"], cwd=tmp_path)

@@ -129,6 +129,7 @@ def test_a_folder_that_cannot_be_written(citygrain: Command, world: Path, tmp_pa
     assert result.returncode == 2 and "cannot be written" in result.stderr and "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk(citygrain: Command, world: Path, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -215,6 +216,7 @@ def test_a_model_refuses_another_scene(citygrain: Command, world: Path, tmp_path
     assert citygrain("map", world / "scene.tif", "--model", tmp_path, "--out", tmp_path / "b").returncode == 2
 
 
+@pytest.mark.slow
 def test_matlab_export(citygrain: Command, world: Path, tmp_path: Path) -> None:
     text = run_toml(model="cnn")
     (world / "cnn.toml").write_text(text, encoding="utf-8")

@@ -102,6 +102,13 @@ def test_names_that_would_move_the_cursor_are_named(citygrain, tmp_path):
     assert said.stderr == "citygrain: place a\\x1b[2J without a file of places; give --places FILE\n"
 
 
+ANSWERS_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that began these tests in the background has it ignored
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["*stac*", "*.tif"])
 def test_ctrl_c_is_answered_though_the_server_is_silent(served, tmp_path, moment):
@@ -109,8 +116,8 @@ def test_ctrl_c_is_answered_though_the_server_is_silent(served, tmp_path, moment
 
     world, site = served("plain")
     command = [
-        sys.executable, "-m", "citygrain", "fetch", "--bbox", box(world), *DAYS, *FEW, "--catalogue", site.api,
-        "--products", "sentinel-2", "--out", str(tmp_path / "out"),
+        sys.executable, "-c", ANSWERS_CTRL_C, "-m", "citygrain", "fetch", "--bbox", box(world), *DAYS, *FEW,
+        "--catalogue", site.api, "--products", "sentinel-2", "--out", str(tmp_path / "out"),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     site.faults(faults.slow(moment, 25))

@@ -105,6 +105,7 @@ def test_neither_order_nor_threads_change_anything(stac_world: Worlds) -> None:
         np.testing.assert_array_equal(second.sky.values, first.sky.values)
 
 
+@pytest.mark.slow
 def test_a_pixel_is_of_one_image_with_all_its_bands(stac_world: Worlds) -> None:
     world = stac_world("border")
     layers = loaded(world)
@@ -220,6 +221,7 @@ def test_radar_stays_linear_power(stac_world: Worlds) -> None:
     assert (there > 0).all() and 0.001 < np.median(there) < 1
 
 
+@pytest.mark.slow
 def test_landsat_has_its_own_scale_and_quality_bits(stac_world: Worlds) -> None:
     world = stac_world("small")
     images = observations_of(world, "landsat")

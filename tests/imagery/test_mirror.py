@@ -60,6 +60,7 @@ def test_a_copy_holds_the_numbers_of_its_file(served, tmp_path, around):
             assert here.bounds.top >= min(box.top + reach, there.bounds.top)
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_there_is_not_made_again(served, tmp_path):
     world, site = served("small")
     images, grid = images_of(world, site.api), middle(world)

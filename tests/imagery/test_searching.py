@@ -92,6 +92,7 @@ def test_the_newest_processing_is_kept(served):
     assert newest_only(found[::-1])[0] == kept[::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [faults.busy("stac/search"), faults.unavailable("stac/search", times=2)])
 def test_a_busy_server_is_asked_again(served, fault):
     world, site = served("plain")

@@ -20,6 +20,7 @@ def first_file(world, site, pattern="*B04.tif") -> str:
     return f"{site.url}/static/{path.relative_to(world.folder).as_posix()}"
 
 
+@pytest.mark.slow
 def test_a_server_is_waited_for_as_it_asks(served):
     _, site = served("plain")
     site.faults(faults.busy("static/catalog.json", retry_after="1", times=1))
@@ -91,6 +92,7 @@ def test_gdal_counts_what_it_reads(served):
     assert after[1] - before[1] == site.bytes("*.tif") - site_before > 0
 
 
+@pytest.mark.slow
 def test_gdal_asks_again(served):
     world, site = served("plain")
     address = first_file(world, site)

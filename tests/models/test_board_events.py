@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from citygrain.models.board_events import EventLog
 
 
+@pytest.mark.slow
 def test_a_log_that_goes_on_at_once_is_read_after_the_first(tmp_path: Path) -> None:
     """Names hold a second and a counter; within a second, file 10 would be read before file 9."""
     begun = []

@@ -50,6 +50,7 @@ def test_what_holds_no_codes(tmp_path: Path) -> None:
         open_codes(tmp_path / "a.tif")
 
 
+@pytest.mark.slow
 @given(
     dtype=st.sampled_from(["uint8", "uint16", "int32", "uint32"]),
     shape=st.tuples(st.integers(1, 2), st.integers(1, 300), st.integers(1, 40)),

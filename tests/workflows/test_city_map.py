@@ -64,6 +64,7 @@ def test_every_promised_file_is_there_and_nothing_half_written(done: Path) -> No
     assert not [path for path in done.rglob("*") if ".part" in path.name]
 
 
+@pytest.mark.slow
 def test_the_assessment_has_its_promised_shape(done: Path) -> None:
     figures = json.loads((done / "assessment.json").read_text())
     assert figures["split"] == "spatial"
@@ -133,6 +134,7 @@ def test_a_changed_setting_redoes_what_depends_on_it(world: Path, done: Path, tm
     assert again["segments"] and not again["samples"] and not again["train"]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_made_again(world: Path, tmp_path: Path) -> None:
     run_city_map(config(world), tmp_path, until="samples")
     whole = (tmp_path / "segments.tif").read_bytes()

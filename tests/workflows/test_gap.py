@@ -67,6 +67,7 @@ def test_the_command_says_the_leak(citygrain: Command, finished_runs: Path, tmp_
     assert result.returncode == 2 and "--gap RUN" in result.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_refused(finished_runs: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         measure_gap(tmp_path)

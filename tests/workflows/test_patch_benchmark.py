@@ -48,6 +48,7 @@ def steps_of(work: Callable[[Callable[[str, str], None]], object]) -> tuple[list
     return [n for n, state in told if state == "finished"], [n for n, state in told if state == "reused"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_two_models_on_two_splits(tmp_path: Path) -> None:
     samples = write_patches(tmp_path / "a.h5")
@@ -76,6 +77,7 @@ def test_two_models_on_two_splits(tmp_path: Path) -> None:
     assert "Optimistic" in text and "forest:course" in text and "OAbu" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     write_patches(tmp_path / "a.h5")
@@ -118,6 +120,7 @@ def test_a_killed_benchmark_ends_in_the_same_table(tmp_path: Path) -> None:
     assert straight["splits"]["random"]["folds"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_trained_model_is_scored_and_not_trained(tmp_path: Path) -> None:
     write_patches(tmp_path / "a.h5")
