@@ -4,8 +4,8 @@
 
 The rows are as many as the course's job has: 6,000 patches of 25 x 25 pixels of a synthetic city, so that what a log
 costs once (a picture of the network, its library) stands beside a training as users wait for. Pairs differ in nothing
-but the log. Two trainings on a busy machine differ by more than a log costs, so the processor time inside the log's own
-hooks is also counted, as a share of the training that they belong to. Loading TensorBoard's library (once in a process)
+but the log. Two trainings on a busy machine differ by more than a log costs, so the time inside the log's own hooks is
+also counted, as a share of the training that they belong to: nothing else of it goes on meanwhile. Loading TensorBoard's library (once in a process)
 is measured apart. Wanted: 5 % at most on top.
 """
 
@@ -62,26 +62,26 @@ def main(*, quick: bool = False, model: ModelName = "cnn") -> list[Row]:
 
 
 def own_share(train: Callable[[], None]) -> float:
-    """Return the share, 0 to 1, of a training's processor time that went into the log's hooks."""
+    """Return the share, 0 to 1, of a training's time that went into the log's hooks."""
     spent = [0.0]
     with _counted(spent):
-        begun = time.process_time()
+        begun = time.perf_counter()
         train()
-        return spent[0] / (time.process_time() - begun)
+        return spent[0] / (time.perf_counter() - begun)
 
 
 @contextmanager
 def _counted(spent: list[float]) -> Iterator[None]:
-    """Add the processor seconds of the board's hooks, those of `finish` included, to `spent`."""
+    """Add the seconds of the board's hooks, those of `finish` included, to `spent`."""
 
     def timed(hook: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(hook)
         def run(*given: Any, **named: Any) -> Any:
-            begun = time.process_time()
+            begun = time.perf_counter()
             try:
                 return hook(*given, **named)
             finally:
-                spent[0] += time.process_time() - begun
+                spent[0] += time.perf_counter() - begun
 
         return run
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from citygrain.legend import LCZ, URBAN, Legend
-from citygrain.report.board import BoardPictures, figure_epoch_confusion, figure_tiles, paint_codes
+from citygrain.report.board import BoardPictures, figure_epoch_confusion, paint_codes, paint_tiles
 
 HOSTILE = Legend.from_names(
     {1: "<b>$x^2$</b>", 2: "a very long name of a class that nobody can read"}, scheme="hostile"
@@ -25,7 +25,7 @@ def test_a_matrix_tells_counts_and_sides() -> None:
     assert {text.get_text() for text in axes.texts} == {"7", "1", "12"}
     assert axes.get_title(loc="left") == "19 of 20 right"
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[0] == "<b>$x^2$</b>" and labels[1].endswith("…") and len(labels[1]) == 21
+    assert labels[0] == "<b>$x^2$</b>" and labels[1].endswith("…") and len(labels[1]) == 20
 
 
 def test_matrices_of_many_and_of_no_rows_are_drawn() -> None:
@@ -37,11 +37,13 @@ def test_tiles_show_the_patches_and_their_lines() -> None:
     patches = np.zeros((9, 6, 6, 3), np.uint8)
     patches[3] = (250, 10, 10)
     below = [("90 % Urban, is Water", "#123456")] * 9
-    figure = figure_tiles(patches, below)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["90 % Urban\nis Water"] * 9
     shown = opened(BoardPictures().patches(patches, below))
     assert (shown == (250, 10, 10)).all(2).mean() > 0.02  # the red one
     assert (shown == 255).all(2).mean() > 0.3  # rows of eight: most of the second is empty
+    assert (shown == (0x12, 0x34, 0x56)).all(2).sum() == 9 * 49  # the marks
+    other = paint_tiles(patches, [*below[:8], ("<b>$x^2$</b>, 森", "#123456")])
+    height, width = (shown != other).any(2).nonzero()
+    assert height.min() > 100 and width.max() < shown.shape[1] / 8  # only what stands below the ninth
 
 
 def test_patches_are_stretched_together() -> None:

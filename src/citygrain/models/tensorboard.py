@@ -45,7 +45,7 @@ __all__ = ["STEPS", "Board", "BoardPlan"]
 STEPS = "steps"
 """Folder, below that of the epochs, of the run whose entries count steps of the optimiser."""
 
-_SHARES = {"steps": 0.004, "epochs": 0.008, "views": 0.008, "points": 0.008}
+_SHARES = {"steps": 0.003, "epochs": 0.006, "views": 0.006, "points": 0.007}
 """Share of the time that passes that may go into the entries of each step, of each epoch, patches and maps, points."""
 _FIRST_STEPS = 100  # are written whatever they cost
 _LEAST_POINTS, _MOST_POINTS = 300, 5000

@@ -1,28 +1,33 @@
 """Pictures for TensorBoard, drawn while a network trains: made for speed, so plain axes and no layout to solve."""
 
+import functools
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from PIL import Image, ImageDraw, ImageFont
 
 from citygrain.legend import Legend
 from citygrain.report.display import color_codes, stretch, stretch_limits
 from citygrain.report.matrices import short_names
 from citygrain.report.style import INK, styled
 
-__all__ = ["BoardPictures", "figure_epoch_confusion", "figure_tiles", "paint_codes"]
+__all__ = ["BoardPictures", "figure_epoch_confusion", "paint_codes", "paint_tiles"]
 
 Picture = npt.NDArray[np.uint8]
 
 _DPI = 90
 _ACROSS = 8
-_TILE = 1.15  # inches
-_LONGEST = 21  # signs of a line below a patch
+_TILE, _GAP, _LINES = 100, 4, 26  # pixels: of a patch (more than half of it), between them, of the lines below
+_LETTERS = 8
+_LONGEST = 20  # signs of a line below a patch
 
 
 class BoardPictures:
@@ -50,7 +55,7 @@ class BoardPictures:
 
     def patches(self, pictures: Picture, below: Sequence[tuple[str, str]]) -> bytes:
         """Draw patches (n, h, w, 3), a line and a coloured mark below each, as a PNG file."""
-        return self.png(_rendered(figure_tiles(pictures, below)))
+        return self.png(paint_tiles(pictures, below))
 
 
 @styled
@@ -88,9 +93,10 @@ def figure_epoch_confusion(matrix: npt.NDArray[np.int64], legend: Legend) -> Fig
     return figure
 
 
-@styled
-def figure_tiles(pictures: Picture, below: Sequence[tuple[str, str]]) -> Figure:
-    """Draw patches in rows of eight.
+def paint_tiles(pictures: Picture, below: Sequence[tuple[str, str]]) -> Picture:
+    """Return patches in rows of eight, each with a mark and up to two lines below it, (h, w, 3).
+
+    By Pillow: it takes a tenth of the time that matplotlib takes for so many lines.
 
     Parameters
     ----------
@@ -98,26 +104,29 @@ def figure_tiles(pictures: Picture, below: Sequence[tuple[str, str]]) -> Figure:
         The patches.
     below : sequence of (str, str)
         What stands below each patch (after a comma, on a second line), and the colour of its mark.
+
+    Examples
+    --------
+    >>> paint_tiles(np.zeros((1, 25, 25, 3), np.uint8), [("Water", "#0000ff")]).shape
+    (126, 832, 3)
     """
-    n, size = len(pictures), pictures.shape[1]
-    rows, gap = -(-n // _ACROSS), max(1, round(0.04 * size))
-    room = 0.36 * size  # for two lines
-    mosaic = np.full((rows, _ACROSS, size + round(room), size + gap, 3), 255, np.uint8)
-    mosaic.reshape(rows * _ACROSS, *mosaic.shape[2:])[:n, :size, :size] = pictures
-    whole = mosaic.swapaxes(1, 2).reshape(rows * mosaic.shape[2], _ACROSS * mosaic.shape[3], 3)
-    figure = Figure(figsize=(_TILE * _ACROSS, _TILE * _ACROSS * whole.shape[0] / whole.shape[1]), dpi=_DPI)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(whole, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
-    marks = []
-    for nth, (line, color) in enumerate(below[:n]):
-        x, y = nth % _ACROSS * (size + gap), nth // _ACROSS * (size + round(room)) + size
-        text = "\n".join(_cut(part.strip()) for part in line.split(", ", 1))
-        axes.text(x + 0.11 * size, y + 0.04 * size, text, ha="left", va="top", fontsize=6.2, linespacing=1.05)
-        marks.append((x + 0.05 * size, y + 0.1 * size, color))
-    x, y, colors = zip(*marks, strict=True)
-    axes.scatter(x, y, 16, colors, marker="s", linewidths=0)
-    return figure
+    enlarged = pictures.repeat(factor := max(1, _TILE // pictures.shape[1]), 1).repeat(factor, 2)
+    size = enlarged.shape[1]
+    down, across, rows = size + _LINES, size + _GAP, -(-len(pictures) // _ACROSS)
+    whole = Image.new("RGB", (across * _ACROSS, down * rows), "white")
+    pen, font = ImageDraw.Draw(whole), _font()
+    for nth, (picture, (line, color)) in enumerate(zip(enlarged, below, strict=False)):
+        x, y = nth % _ACROSS * across, nth // _ACROSS * down
+        whole.paste(Image.fromarray(picture), (x, y))
+        pen.rectangle((x + 2, y + size + 4, x + 8, y + size + 10), fill=color)
+        lines = "\n".join(_cut(part.strip()) for part in line.split(", ", 1))
+        pen.multiline_text((x + 11, y + size + 1), lines, fill=INK, font=font, spacing=1)
+    return np.asarray(whole)
+
+
+@functools.cache
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", _LETTERS)
 
 
 def paint_codes(codes: Picture, legend: Legend, *, least: int = 500) -> bytes:
