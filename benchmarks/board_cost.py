@@ -5,8 +5,8 @@
 The rows are as many as the course's job has: 6,000 patches of 25 x 25 pixels of a synthetic city, so that what a log
 costs once (a picture of the network, its library) stands beside a training as users wait for. Pairs differ in nothing
 but the log. Two trainings on a busy machine differ by more than a log costs, so the time inside the log's own hooks is
-also counted, as a share of the training that they belong to: nothing else of it goes on meanwhile. Loading TensorBoard's library (once in a process)
-is measured apart. Wanted: 5 % at most on top.
+also counted, as a share of the training that they belong to: nothing else of it goes on meanwhile. Loading
+TensorBoard's library (once in a process) is measured apart. Wanted: 5 % at most on top.
 """
 
 import subprocess
