@@ -28,7 +28,7 @@ KNOWN_IN = {
     "pystac_client": ("imagery/",),
     "requests": ("imagery/",),
     "h5py": ("samples/", "models/keras_weights.py"),
-    "PIL": ("samples/patch_files.py", "report/pyramid.py"),
+    "PIL": ("samples/patch_files.py", "report/pyramid.py", "report/board.py"),
     "geopandas": ("samples/",),
     "pyogrio": ("samples/", "imagery/area.py"),
     "numba": ("segments/_", "imagery/_", "features/_", "_rows.py", "_zones.py"),
