@@ -59,7 +59,7 @@ def _client(workers: int) -> "Client":
         "n_workers": workers,
         "threads_per_worker": 1,
         "processes": True,
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",
     }
     return Client(**words, silence_logs=50)
 

@@ -45,7 +45,7 @@ KNOWN_IN = {
     "typer": ("cli/",),
     "rich": ("cli/",),
     "pydantic": ("workflows/",),
-    "distributed": ("tiles.py", "segments/slic.py"),  # the second only names the type of an engine
+    "distributed": ("tiles.py", "engines.py", "segments/slic.py"),  # the last only names the type of an engine
 }
 WITHOUT_TORCH = (
     "models/forest.py",

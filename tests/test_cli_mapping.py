@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from distributed import LocalCluster
 from odc.geo.geobox import GeoBox
 
 from citygrain.legend import LCZ
@@ -43,6 +44,17 @@ def test_a_city_in_cells(citygrain: Command, world: Path, tmp_path: Path) -> Non
         assert file.descriptions == ("lcz", "lczFilter") and file.res == (100, 100) and file.shape == (5, 6)
         assert file.bounds.left == 385_000 and file.bounds.top == 5_820_480
     assert (tmp_path / "map.kmz").exists() and not (tmp_path / "probabilities.tif").exists()
+
+
+def test_a_cluster_makes_the_same_map_of_cells(citygrain: Command, world: Path, tmp_path: Path) -> None:
+    wish = ("map", world / "a.tif", "--model", world / "model", "--grid", 100, "--json")
+    here = citygrain(*wish, "--out", tmp_path / "here")
+    with LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
+        there = citygrain(*wish, "--out", tmp_path / "there", "--cluster", cluster.scheduler_address)
+    assert there.returncode == here.returncode == 0, there.stderr
+    assert there.stderr == "" and there.stdout == here.stdout
+    for name in ("map.tif", "confidence.tif"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
 def test_dates_strides_and_json(citygrain: Command, world: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from citygrain import lazy
-from citygrain.lazy import is_lazy, lazy_raster, read_window
+from citygrain.lazy import is_lazy, lazy_raster, loaded, read_window
 from citygrain.tessellation import raster_like
 
 GRID = GeoBox.from_bbox((0, 0, 130, 90), "EPSG:32633", resolution=10)
@@ -70,6 +70,20 @@ def test_a_window_reads_no_more_than_it_shows(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(lazy, "_STRIP", 3 * 13)  # a thinned raster is read by strips
     np.testing.assert_array_equal(raster[:, ::2, ::4].values, VALUES[:, ::2, ::4])
     assert max(rows for _, rows, _ in reader.read) <= 3
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), part=st.integers(1, 300), block=st.integers(1, 50))
+def test_loaded_by_windows_it_is_the_whole(height: int, width: int, part: int, block: int) -> None:
+    values = np.random.default_rng(0).random((3, height, width), np.float32)
+    grid = GeoBox.from_bbox((0, 0, 10 * width, 10 * height), "EPSG:32633", resolution=10)
+    raster = lazy_raster(Reader(values), grid, ["B02", "B03", "B04"], attrs={"units": "reflectance"}, name="scene")
+    raster.encoding["preferred_chunks"] = {"y": block, "x": block}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lazy, "_PART", part)
+        whole = loaded(raster)
+    assert not is_lazy(whole) and whole.values.tobytes() == values.tobytes()
+    assert whole.identical(raster.load()) and whole.encoding == raster.encoding
+    assert loaded(whole) is whole
 
 
 def test_it_is_pickled_as_its_recipe() -> None:

@@ -7,6 +7,7 @@ windows.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +18,14 @@ from odc.geo.xr import xr_coords
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-__all__ = ["WindowReader", "blocks_of", "is_lazy", "lazy_raster", "read_window"]
+from citygrain.tiles import Tile, block_tiles, map_tiles, processors
+
+__all__ = ["WindowReader", "blocks_of", "is_lazy", "lazy_raster", "loaded", "made_by_windows", "read_window"]
 
 _STRIP = 2**22
 """Pixels that are read at a time where only some of them are wanted."""
+_PART = 2**20
+"""Pixels that are read or computed at a time where all of them are."""
 
 
 class WindowReader(Protocol):
@@ -78,6 +83,40 @@ def lazy_raster(
 def read_window(raster: xr.DataArray, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
     """Return a window of a raster (band, y, x), lazy or not, as a contiguous float32 array."""
     return np.ascontiguousarray(raster.variable[:, rows, columns].values, dtype=np.float32)
+
+
+def loaded(raster: xr.DataArray) -> xr.DataArray:
+    """Return a raster (band, y, x) in memory: a lazy one is read window by window, by all processors.
+
+    Examples
+    --------
+    >>> grid = GeoBox.from_bbox((0, 0, 40, 30), "EPSG:32633", resolution=10)
+    >>> raster = lazy_raster(lambda bands, rows, columns: np.ones((1, rows.stop - rows.start, 4)), grid, ["B02"])
+    >>> is_lazy(raster), is_lazy(loaded(raster))
+    (True, False)
+    """
+    if not is_lazy(raster):
+        return raster
+
+    def read(bands: npt.NDArray[np.int64], rows: slice, columns: slice) -> npt.NDArray[Any]:
+        return raster.variable[:, rows, columns].values
+
+    return raster.copy(data=made_by_windows(read, raster.shape, raster.dtype, blocks_of(raster)))
+
+
+def made_by_windows(
+    reader: WindowReader, shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: tuple[int, int] = (256, 256)
+) -> npt.NDArray[Any]:
+    """Return all that `reader` gives, (bands, rows, columns), made in windows of whole blocks by all processors."""
+    out = np.empty(shape, dtype)
+    tiles = block_tiles((shape[1], shape[2]), blocks, pixels=_PART)
+    map_tiles(partial(_fill, reader, out), tiles, engine=processors() if len(tiles) > 1 else 1)
+    return out
+
+
+def _fill(reader: WindowReader, out: npt.NDArray[Any], tile: Tile) -> None:
+    rows, columns = tile.slices
+    out[:, rows, columns] = reader(np.arange(len(out)), rows, columns)
 
 
 def is_lazy(raster: xr.DataArray) -> bool:

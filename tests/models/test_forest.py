@@ -50,6 +50,17 @@ def test_a_file_that_holds_something_else_is_refused_by_name(folder: Path) -> No
         ForestClassifier.load(folder)
 
 
+@pytest.mark.parametrize("recipe", ["course", "default"])
+@pytest.mark.parametrize("rows", [1, 40, 20_000])
+def test_it_judges_as_scikit_learn_does_to_the_last_bit(recipe: str, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    x, known = rng.random((rows, 3)).astype(np.float32), rng.random((300, 3)).astype(np.float32)
+    train = Samples.of(known, np.arange(300) % 3 + 1, features=("B02", "B03", "B04"), legend=URBAN)
+    model = ForestClassifier(recipe=recipe, trees=20).fit(train)
+    theirs = model._forest.predict_proba(model.embed(x))
+    np.testing.assert_array_equal(model.predict_proba(x)[:, :3], theirs.astype(np.float32))
+
+
 def test_another_estimator_is_no_forest(folder: Path) -> None:
     replace_trees(folder, skops.io.dumps(LogisticRegression()))
     with pytest.raises(InputError, match="holds a LogisticRegression; wanted: trees only"):

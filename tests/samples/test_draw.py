@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
 import xarray as xr
+from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
 from citygrain.legend import URBAN
+from citygrain.samples import draw
 from citygrain.samples.draw import draw_samples, majority, unit_counts
 from citygrain.tessellation import SegmentPatches, SegmentStatistics, raster_like
+from citygrain.zones import strips
 from helpers.lazy_scenes import lazy_twin, patchwork
 
 Quilt = tuple[xr.DataArray, xr.DataArray]
@@ -20,7 +23,11 @@ def test_counts_are_those_of_a_search(seed: int) -> None:
     grid = GeoBox.from_bbox((0, 0, 90, 70), "EPSG:32633", resolution=10)
     labels = rng.permutation(np.arange(63) % 9 + 1).astype(np.int32).reshape(7, 9)
     reference = rng.integers(0, 5, (7, 9)).astype(np.uint8)
-    counts = unit_counts(SegmentPatches(raster_like(labels, grid), 3), raster_like(reference, grid), URBAN)
+    cut, truth = SegmentPatches(raster_like(labels, grid), 3), raster_like(reference, grid)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "strips", lambda box: strips(box, pixels=20))
+        counts = unit_counts(cut, truth, URBAN, engine=3)
+    assert counts.tobytes() == unit_counts(cut, truth, URBAN, engine=1).tobytes()
     for unit in range(9):
         inside = reference[labels == unit + 1]
         assert counts[unit].tolist() == [(inside == code).sum() for code in (1, 2, 3, 4)]
@@ -71,6 +78,20 @@ def test_a_lazy_scene_gives_the_same_samples(dtype: str) -> None:
         wanted = eager.take(np.arange(len(eager)))[eager.y == 3]
         assert drawn.take(np.arange(len(drawn))).tobytes() == wanted.tobytes()
         assert drawn[:4].take(np.array([3, 0, 3])).tobytes() == wanted[[3, 0, 3]].tobytes()
+
+
+def test_every_engine_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = patchwork()
+    reference = raster_like(np.random.default_rng(0).integers(0, 5, labels.shape), labels.odc.geobox)
+    cut = SegmentStatistics(labels, 9)
+    whole = draw_samples(features, cut, reference, legend=URBAN, engine=1)
+    assert whole.x.tobytes() == cut.gather(features)[:].tobytes()
+    monkeypatch.setattr(draw, "_BLOCK", 25)
+    with Client(processes=False, dashboard_address="127.0.0.1:0", n_workers=1, threads_per_worker=2) as client:
+        for engine in (3, client):
+            drawn = draw_samples(features, cut, reference, legend=URBAN, engine=engine)
+            for name in ("x", "y", "purity", "extent", "unit"):
+                assert getattr(drawn, name).tobytes() == getattr(whole, name).tobytes()
 
 
 def test_another_grid_or_code_is_refused(quilt: Quilt) -> None:

@@ -1,5 +1,6 @@
 """What is said of a scene's values is the same whether it is read whole or by windows."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
 
 from citygrain.errors import InputError
+from citygrain.lazy import lazy_raster
 from citygrain.scene import plausible
 from citygrain.scene.plausible import sample_pixels
 from citygrain.scene.read import read_scene
@@ -36,29 +39,38 @@ def said(path: Path, *, lazy: bool, scale: float) -> str:
 
 
 @pytest.mark.slow
-@given(
-    height=st.integers(1, 90),
-    width=st.integers(1, 70),
-    stride_pixels=st.integers(1, 400),
-    window=st.integers(1, 3000),
-    layout=st.sampled_from(LAYOUTS),
-)
-def test_the_sample_is_the_stride_of_the_whole(
-    *,
-    tmp_path_factory: pytest.TempPathFactory,
-    height: int,
-    width: int,
-    stride_pixels: int,
-    window: int,
-    layout: dict[str, object],
+@given(height=st.integers(1, 90), width=st.integers(1, 70), side=st.integers(1, 12), layout=st.sampled_from(LAYOUTS))
+def test_the_sample_is_the_same_of_the_whole_and_by_windows(
+    *, tmp_path_factory: pytest.TempPathFactory, height: int, width: int, side: int, layout: dict[str, object]
 ) -> None:
     cube = np.random.default_rng(0).integers(500, 4000, (2, height, width)).astype(np.uint16)
     path = write(tmp_path_factory.mktemp("s") / "s.tif", cube, **layout)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plausible, "_SAMPLE_PIXELS", stride_pixels)
-        patch.setattr(plausible, "_WINDOW_PIXELS", window)
+        patch.setattr(plausible, "_SIDE", side)
         whole, lazy = sample_pixels(read_scene(path)), sample_pixels(read_scene(path, lazy=True))
     assert whole.tobytes() == lazy.tobytes() and whole.shape == lazy.shape
+    assert whole.shape == (2, min(height, 8 * side), min(width, 8 * side))
+
+
+def test_the_windows_lie_all_over_the_scene_and_apart() -> None:
+    for length in (505, 511, 1000, 10_980):
+        places = plausible._places(length)
+        assert [place.stop - place.start for place in places] == 8 * [63]
+        assert places[0].start == length - places[-1].stop or abs(places[0].start - (length - places[-1].stop)) <= 1
+        gaps = [after.start - before.stop for before, after in itertools.pairwise(places)]
+        assert min(gaps) >= 0 and max(gaps) - min(gaps) <= 1
+
+
+def test_of_a_large_scene_few_pixels_are_read() -> None:
+    read = []
+
+    def reader(bands: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        read.append((rows.stop - rows.start) * (columns.stop - columns.start))
+        return np.ones((len(bands), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+
+    grid = GeoBox.from_bbox((0, 0, 109_800, 109_800), "EPSG:32633", resolution=10)
+    assert sample_pixels(lazy_raster(reader, grid, ["B02"])).shape == (1, 504, 504)
+    assert len(read) == 64 and sum(read) == 504**2
 
 
 @pytest.mark.slow
@@ -73,11 +85,11 @@ def test_the_verdict_is_that_of_the_whole(
 ) -> None:
     rng = np.random.default_rng(seed)
     cube = rng.integers(500, 4000, (2, 60, 70)).astype(np.uint16)
-    cube[:, rng.random((60, 70)) >= values] = 0  # the stride meets few values, or none
+    cube[:, rng.random((60, 70)) >= values] = 0  # the windows meet few values, or none
     path = write(tmp_path_factory.mktemp("s") / "s.tif", cube, **layout)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plausible, "_SAMPLE_PIXELS", 12)
-        patch.setattr(plausible, "_WINDOW_PIXELS", 500)
+        for name, value in (("_WINDOWS", 3), ("_SIDE", 1), ("_GATHERED", 25), ("_EACH", 9)):
+            patch.setattr(plausible, name, value)
         assert said(path, lazy=True, scale=scale) == said(path, lazy=False, scale=scale)
     if values == 0:
         assert "every pixel of s.tif is no data" in said(path, lazy=True, scale=scale)

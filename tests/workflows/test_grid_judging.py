@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from distributed import Client
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
@@ -20,6 +21,7 @@ from citygrain.models.trust import write_trust
 from citygrain.pixel_context import PixelContext
 from citygrain.samples.samples import Samples
 from citygrain.tessellation import Pixels
+from citygrain.workflows import grid_judging
 from citygrain.workflows.dates import join_dates
 from citygrain.workflows.grid_judging import GridJob, dissimilarity_of, judge_grid
 from citygrain.workflows.grid_map import map_grid
@@ -76,6 +78,20 @@ def test_pixels_with_context_are_mapped_as_in_the_run(forest: Path, tmp_path: Pa
     wanted = predict_map(image, PixelContext.of(image, window=3), load_model(forest))
     assert np.array_equal(city.codes.values, wanted.codes.values)
     np.testing.assert_allclose(city.confidence.values, wanted.confidence.values, rtol=1e-6)
+
+
+def test_every_engine_judges_the_same(forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dates = [scene(side=24), scene(seed=1, side=24)]
+    dates[1][:, 3:9, 4:20] = np.nan  # there the first date judges alone
+    cells = [PixelContext.of(date, window=3) for date in dates]
+    job = GridJob(dates, cells, load_model(forest))
+    monkeypatch.setattr(grid_judging, "_BATCH", 100)
+    one = judge_grid(job, shares=True)
+    with Client(processes=False, dashboard_address="127.0.0.1:0", n_workers=1, threads_per_worker=2) as client:
+        for engine in (3, client):
+            other = judge_grid(job, shares=True, engine=engine)
+            for name in ("codes", "confidence", "shares"):
+                assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
 
 
 @pytest.mark.slow

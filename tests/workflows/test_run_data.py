@@ -47,6 +47,18 @@ def test_streamed_or_in_memory_the_files_are_the_same(
 
 
 @pytest.mark.slow
+def test_worker_processes_make_the_same_files(
+    finished_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = config_of(finished_runs)
+    config = read.model_copy(update={"compute": read.compute.model_copy(update={"workers": 2})})
+    streamed(monkeypatch)
+    run_city_map(config, tmp_path / "parts", until="assess")
+    for name in RESULTS:
+        assert (finished_runs / "a" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_other_way(finished_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(finished_runs / "a", tmp_path / "a")
     streamed(monkeypatch)

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from citygrain.cli.console import console, show_steps
 from citygrain.cli.options import (
+    ClusterOption,
     DevicesOption,
     JsonOption,
     MemoryOption,
@@ -15,6 +16,7 @@ from citygrain.cli.options import (
     NodesOption,
     OutOption,
     StrategyOption,
+    WorkersOption,
     configuration,
     devices_of,
 )
@@ -33,11 +35,15 @@ def run(
     nodes: NodesOption = None,
     strategy: StrategyOption = None,
     memory: MemoryOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
 ) -> None:
     """Do the whole job: superpixels, samples, model, map, assessment, report."""
     read = configuration(config)
+    if workers is not None or cluster is not None:  # either takes the place of what the configuration says
+        read = _computing(read, workers=workers, cluster=cluster)
     if memory is not None:
-        read = read.model_copy(update={"compute": read.compute.model_copy(update={"memory": memory})})
+        read = _computing(read, memory=memory)
     chosen = devices_of(devices, nodes, strategy, given=read.compute.asked)
     _whole_job(read, out, fresh, as_json, devices=chosen)
 
@@ -63,6 +69,10 @@ def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run."
 
     report_again(folder)
     console.print(f"{folder / 'report.html'}")
+
+
+def _computing(config: "RunConfig", **given: Any) -> "RunConfig":
+    return config.model_copy(update={"compute": config.compute.model_copy(update=given)})
 
 
 def _whole_job(

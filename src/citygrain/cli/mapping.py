@@ -9,6 +9,7 @@ import typer
 from citygrain.cli.console import console, show_progress
 from citygrain.cli.options import (
     BandsOption,
+    ClusterOption,
     JsonOption,
     MemoryOption,
     OffsetOption,
@@ -17,6 +18,7 @@ from citygrain.cli.options import (
     ScaleOption,
     SceneArgument,
     SensorOption,
+    WorkersOption,
     finite,
     read_image,
 )
@@ -57,6 +59,8 @@ def map_command(
     ] = None,
     offset: OffsetOption = None,
     memory: MemoryOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="A published network in bfloat16: quicker, some doubtful cells differ.")
     ] = False,
@@ -65,11 +69,13 @@ def map_command(
 
     The model tells what gets a class: superpixels, or cells and pixels of a grid (published networks: 100-m cells).
     """
+    from citygrain.engines import LateEngine
     from citygrain.models.shelf import find_model
     from citygrain.workflows.apply import map_scene
     from citygrain.workflows.grid_map import map_grid, maps_cells
     from citygrain.workflows.memory import MemoryPlan
 
+    late = LateEngine(workers, cluster)
     with show_progress("bytes") as progress:
         classifier = find_model(model, cache=model_cache(), half=half, progress=progress)
     cells = maps_cells(classifier.card)
@@ -90,11 +96,11 @@ def map_command(
         if grid is not None and stride is not None:
             raise ConfigError("both --grid and --stride", wanted="one of them")
         side = grid if stride is None else stride * abs(float(read[0].odc.geobox.resolution.x))
-        with show_progress("cells") as progress:
+        with late, show_progress("cells") as progress:
             city = map_grid(
                 read, classifier, out, kept=Path(model), grid=side,
                 lcz_filter=not no_filter, probabilities=probabilities, sets=sets, applicability=applicability,
-                level=level, progress=progress,
+                level=level, engine=late.engine or 1, progress=progress,
             )  # fmt: skip
         areas = city.area_ha(filtered=True)
     else:
@@ -102,10 +108,10 @@ def map_command(
         strange = [name for name, value in given.items() if value is not None]
         if strange:
             raise ConfigError(f"{', '.join(strange)} with a model of superpixels", wanted="a model of cells")
-        with show_progress("superpixels") as progress:
+        with late, show_progress("superpixels") as progress:
             areas = map_scene(
                 read[0], classifier, out, kept=Path(model), segments=segments, sets=sets, applicability=applicability,
-                memory=fits.for_pixels, progress=progress,
+                memory=fits.for_pixels, engine=late.engine, progress=progress,
             )  # fmt: skip
     if as_json:
         record = out / "map.json"

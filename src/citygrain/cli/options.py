@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INDICES",
     "BandsOption",
+    "ClusterOption",
     "DevicesOption",
     "FormatOption",
     "IndicesOption",
@@ -37,6 +38,7 @@ __all__ = [
     "SensorOption",
     "StrategyOption",
     "TensorBoardOption",
+    "WorkersOption",
     "configuration",
     "devices_of",
     "finite",
@@ -69,6 +71,12 @@ OffsetOption = Annotated[
 ]
 MemoryOption = Annotated[
     str | None, typer.Option("--memory", help="What it may take, such as 4GB; half of the machine's by default.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes of this machine that work on tiles; else its threads.")
+]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", help="Or a dask scheduler whose workers do: tcp://10.0.0.5:8786")
 ]
 SensorOption = Annotated[str, typer.Option("--sensor", help="sentinel-2, landsat-8, landsat-7 or sentinel-1.")]
 RawOption = Annotated[bool, typer.Option("--digital-numbers", help="The values are no reflectance; do not check them.")]

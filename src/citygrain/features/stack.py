@@ -20,7 +20,7 @@ from citygrain.features.indices import (
     plan_index,
     unknown_index,
 )
-from citygrain.lazy import is_lazy, lazy_raster
+from citygrain.lazy import is_lazy, lazy_raster, made_by_windows
 
 __all__ = ["compute_features"]
 
@@ -67,7 +67,7 @@ def compute_features(scene: xr.DataArray, names: Sequence[str]) -> xr.DataArray:
         features = lazy_raster(reader, scene.odc.geobox, found, attrs=scene.attrs, name="features")
         features.encoding.update(scene.encoding)
         return features.assign_coords(coords)
-    values = reader(np.arange(len(found)), slice(0, scene.sizes["y"]), slice(0, scene.sizes["x"]))
+    values = made_by_windows(reader, (len(found), *scene.shape[1:]), np.float32)
     return xr.DataArray(
         values, dims=("band", "y", "x"), coords={**coords, "band": found}, attrs=dict(scene.attrs), name="features"
     )

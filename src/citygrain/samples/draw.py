@@ -1,5 +1,7 @@
 """Draw samples: one row for each unit of a tessellation, with its majority class and its purity."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -8,14 +10,24 @@ from citygrain.errors import InputError
 from citygrain.legend import Legend
 from citygrain.rows import PatchRows
 from citygrain.samples.samples import Samples
+from citygrain.segment_rows import StatisticRows
 from citygrain.tessellation import Tessellation
-from citygrain.tiles import Tile
+from citygrain.tiles import Engine, Tile, processors, stream_tiles
 from citygrain.zones import count_classes, strips
 
 __all__ = ["draw_samples", "majority", "unit_counts"]
 
+_BLOCK = 1_024
+"""Side in pixels of the windows from which rows are made at a time."""
 
-def unit_counts(tessellation: Tessellation, reference: xr.DataArray, legend: Legend) -> npt.NDArray[np.int64]:
+_Ints = npt.NDArray[np.int64]
+_Window = tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]
+"""Units and class codes of the same pixels."""
+
+
+def unit_counts(
+    tessellation: Tessellation, reference: xr.DataArray, legend: Legend, *, engine: "Engine | None" = None
+) -> npt.NDArray[np.int64]:
     """Count the reference pixels of each class in each unit.
 
     Parameters
@@ -26,6 +38,8 @@ def unit_counts(tessellation: Tessellation, reference: xr.DataArray, legend: Leg
         Class codes on the tessellation's grid; 0 = unlabelled.
     legend : Legend
         k classes.
+    engine : int or distributed.Client, optional
+        Number of threads, or a client of a cluster; by default all processors. The counts are the same.
 
     Returns
     -------
@@ -42,12 +56,30 @@ def unit_counts(tessellation: Tessellation, reference: xr.DataArray, legend: Leg
     columns = np.full(256, -2, np.int64)
     columns[[0, *legend.values]] = legend.columns([0, *legend.values])
     counts = np.zeros((len(tessellation), len(legend)), np.int64)
+    windows, engine = _windows(tessellation, reference), processors() if engine is None else engine
+    for first, found, codes in stream_tiles(_count, windows, shared=(columns, len(legend)), engine=engine):
+        legend.columns(codes)  # says which codes are strange
+        counts[first : first + len(found)] += found
+    return counts
+
+
+def _windows(tessellation: Tessellation, reference: xr.DataArray) -> Iterator[_Window]:
+    height, width = tessellation.geobox.shape
+    narrow = np.int32 if len(tessellation) < 2**31 else np.int64  # windows may be sent
     for top, left, bottom, right in strips((0, 0, height, width)):
         tile = Tile(top, left, bottom - top, right - left)
         codes = np.ascontiguousarray(reference.variable[tile.slices].values)
-        if count_classes(tessellation.parts(tile), codes, columns, counts):
-            legend.columns(np.unique(codes))  # says which codes are strange
-    return counts
+        yield tessellation.parts(tile).astype(narrow), codes
+
+
+def _count(told: tuple[_Ints, int], window: _Window) -> tuple[int, _Ints, npt.NDArray[np.uint8]]:
+    """Count a window: return its first unit, the counts from there on, and its codes if some are strange."""
+    (columns, classes), (units, codes) = told, window
+    there = units[units >= 0]
+    first, end = (int(there.min()), int(there.max()) + 1) if there.size else (0, 0)
+    counts = np.zeros((end - first, classes), np.int64)
+    strange = count_classes(units - first, codes, columns, counts)
+    return first, counts, np.unique(codes) if strange else codes[:0, 0]
 
 
 def majority(counts: npt.NDArray[np.int64], legend: Legend) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
@@ -80,7 +112,12 @@ def majority(counts: npt.NDArray[np.int64], legend: Legend) -> tuple[npt.NDArray
 
 
 def draw_samples(
-    features: xr.DataArray, tessellation: Tessellation, reference: xr.DataArray, *, legend: Legend
+    features: xr.DataArray,
+    tessellation: Tessellation,
+    reference: xr.DataArray,
+    *,
+    legend: Legend,
+    engine: "Engine | None" = None,
 ) -> Samples:
     """Draw one sample for each unit: its features, majority class, purity and ground.
 
@@ -97,6 +134,8 @@ def draw_samples(
         Class codes, 0 = unlabelled.
     legend : Legend
         The classes.
+    engine : int or distributed.Client, optional
+        Number of threads, or a client of a cluster; by default all processors. The samples are the same.
 
     Returns
     -------
@@ -115,11 +154,27 @@ def draw_samples(
     >>> samples.y.tolist(), samples.x.shape, samples.extent[0].tolist()
     ([1, 2], (2, 1, 3, 3), [0.0, 0.0, 30.0, 30.0])
     """
-    codes, purity = majority(unit_counts(tessellation, reference, legend), legend)
+    engine = processors() if engine is None else engine
+    codes, purity = majority(unit_counts(tessellation, reference, legend, engine=engine), legend)
     names = tessellation.names([str(name) for name in features.band.values])
-    x = tessellation.gather(features)
+    rows = tessellation.rows(features)
+    x = _made(rows, tessellation, engine) if isinstance(rows, StatisticRows) and not rows.lazy else rows
     if isinstance(x, PatchRows):
         labelled = np.flatnonzero(codes)
         empty = labelled[~x.subset(labelled).has_data()]
         codes[empty] = 0
     return Samples.of(x, codes, features=names, legend=legend, extent=tessellation.extents(), purity=purity)
+
+
+def _made(rows: StatisticRows, tessellation: Tessellation, engine: Engine) -> npt.NDArray[np.float32]:
+    """Return rows of a scene in memory, made block by block of it; those of a lazy scene wait to be asked for."""
+    out = np.empty(rows.shape, np.float32)
+    blocks = ((units, rows.subset(units).cropped()) for _, units in tessellation.blocks(_BLOCK) if units.size)
+    for units, values in stream_tiles(_make, blocks, shared=None, engine=engine):
+        out[units] = values
+    return out
+
+
+def _make(_: None, block: tuple[_Ints, StatisticRows]) -> tuple[_Ints, npt.NDArray[np.float32]]:
+    units, rows = block
+    return units, rows[:]

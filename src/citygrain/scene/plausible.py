@@ -1,4 +1,4 @@
-"""Whether a scene's values can be what they are said to be, decided by pixels on a fixed stride.
+"""Whether a scene's values can be what they are said to be, decided by windows on a fixed lattice.
 
 The same file gives the same answer everywhere, whether it is read whole or by windows.
 """
@@ -10,34 +10,38 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
-from citygrain.lazy import blocks_of, is_lazy
-from citygrain.tiles import Tile, block_tiles, tile_grid
+from citygrain.tiles import tile_grid
 
 __all__ = ["check_reflectance", "refuse_empty", "sample_pixels"]
 
 _BRIGHT = (0.08, 2.0)
 """Where the 99th percentile of a real scene's brightest band lies: from open sea with a shore to snow and cloud."""
-_SAMPLE_PIXELS = 250_000
-_WINDOW_PIXELS = 2**20
+_WINDOWS, _SIDE = 8, 63
+"""Windows along each side of a scene, and their side: 250,000 pixels from 64 places, so that of a large scene few of
+the blocks in its file are read."""
+_GATHERED, _EACH = 512, 1_024
+"""Where these windows meet no value, so many at most are taken from each square of so many pixels."""
 
 Sample = npt.NDArray[np.float32]
 
 
 def sample_pixels(scene: xr.DataArray) -> Sample:
-    """Return the pixels of a (band, y, x) raster on a fixed stride, about 250,000 of each band; read block by block."""
-    stride = max(1, int((scene[0].size / _SAMPLE_PIXELS) ** 0.5))
-    height, width = scene.shape[1:]
-    if not is_lazy(scene):
-        thinned: Sample = scene.values[:, ::stride, ::stride]
-        return thinned
-    sample = np.empty((len(scene), -(-height // stride), -(-width // stride)), np.float32)
-    for tile in _tiles(scene, stride):
-        rows, columns = _hits(tile.row, tile.height, stride), _hits(tile.column, tile.width, stride)
-        if rows.start < rows.stop and columns.start < columns.stop:
-            window = scene.variable[:, rows, columns].values
-            top, left = rows.start // stride, columns.start // stride
-            sample[:, top : top + window.shape[1], left : left + window.shape[2]] = window
-    return sample
+    """Return the pixels of a (band, y, x) raster in 64 windows on a fixed lattice, side by side (band, h, w).
+
+    A side of no more than 504 pixels is taken whole.
+    """
+    rows, columns = (_places(length) for length in scene.shape[1:])
+    return np.concatenate(
+        [np.concatenate([scene.variable[:, y, x].values for x in columns], axis=2) for y in rows], axis=1
+    )
+
+
+def _places(length: int) -> list[slice]:
+    """Return where the windows begin and end along a side: in the middle of equal parts."""
+    if length <= _WINDOWS * _SIDE:
+        return [slice(0, length)]
+    starts = [(2 * k + 1) * length // (2 * _WINDOWS) - _SIDE // 2 for k in range(_WINDOWS)]
+    return [slice(start, start + _SIDE) for start in starts]
 
 
 def refuse_empty(scene: xr.DataArray, sample: Sample, file: str) -> None:
@@ -98,8 +102,8 @@ def check_reflectance(
 
 def _bright_end(scene: xr.DataArray, sample: Sample, band: int) -> float | None:
     there = sample[band][np.isfinite(sample[band])]
-    if not there.size:  # the stride has met no value: the few that there may be are gathered
-        there = np.concatenate([window[np.isfinite(window)] for window in _windows(scene, band)])
+    if not there.size:  # no window has met a value: those that there are, are gathered
+        there = np.concatenate([_thinned(window[np.isfinite(window)]) for window in _windows(scene, band)])
     return float(np.percentile(there, 99)) if there.size else None
 
 
@@ -111,20 +115,10 @@ def _likely_scale(reach: float, scale: float, offset: float) -> float | None:
     return scale / best if best else None
 
 
+def _thinned(values: Sample) -> Sample:
+    return values[:: max(1, -(-values.size // _EACH))]
+
+
 def _windows(scene: xr.DataArray, bands: int | slice) -> Iterator[Sample]:
-    for tile in _tiles(scene):
+    for tile in tile_grid((int(scene.shape[1]), int(scene.shape[2])), _GATHERED):
         yield scene.variable[(bands, *tile.slices)].values
-
-
-def _tiles(scene: xr.DataArray, stride: int = 1) -> list[Tile]:
-    height, width = scene.shape[1:]
-    if not is_lazy(scene):
-        return tile_grid((height, width), (height, width))
-    down, across = blocks_of(scene)
-    # Of a file kept in rows, only the rows on the stride are read.
-    return block_tiles((height, width), (down, across), pixels=_WINDOW_PIXELS if down > stride else stride * width)
-
-
-def _hits(start: int, length: int, stride: int) -> slice:
-    """Return the part of a window that lies on the stride."""
-    return slice(-(-start // stride) * stride, start + length, stride)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
-from citygrain.lazy import lazy_raster
+from citygrain.lazy import lazy_raster, loaded
 from citygrain.scene.bands import NamedLayer, choose_bands
 from citygrain.scene.crop import BoundingBox, crop
 from citygrain.scene.cubes import cube_layers, is_cube
@@ -132,7 +132,7 @@ def read_scene(
         scene = _raster(chosen, scalings, resolution)
         scene = scene if bbox is None else crop(scene, bbox)
         left = lazy(scene.shape) if callable(lazy) else lazy
-        scene = scene if left else scene.load()
+        scene = scene if left else loaded(scene)
         optical = [index for index, item in enumerate(chosen) if item.optical] if given.reflectance else []
         first = scalings[optical[0] if optical else 0]
         scene.attrs.update(

@@ -17,7 +17,7 @@ from citygrain.models.classifier import Classifier
 from citygrain.scene.codes import open_codes, read_codes
 from citygrain.sensors import sensor_named
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
-from citygrain.tiles import Progress
+from citygrain.tiles import Engine, Progress
 from citygrain.workflows.ground import clear_trust, refuse_what_is_not_kept, tell_of_ground
 from citygrain.workflows.rasters import copy_segments, count_codes, write_applicability, write_map, write_segments
 from citygrain.workflows.trust import known_ground, look_at_ground, set_rule
@@ -38,6 +38,7 @@ def map_scene(
     sets: bool = False,
     applicability: bool = False,
     memory: int | None = None,
+    engine: "Engine | None" = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Map a scene with a trained model and write the map into a folder, window by window.
@@ -63,7 +64,10 @@ def map_scene(
     applicability : bool
         Write ``dissimilarity.tif`` and ``applicable.tif``, see `citygrain.workflows.rasters.write_applicability`.
     memory : int, optional
-        Bytes that superpixels may take while they are made; without it, what they need.
+        Bytes that superpixels may take while they are made, and blocks while they are judged; without it, what they
+        need.
+    engine : int or distributed.Client, optional
+        Number of threads, or a client of a cluster; by default what suits the model. The files are the same.
     progress : callable, optional
         Called with (done, total).
 
@@ -95,7 +99,7 @@ def map_scene(
     if segments is None:
         write_segments(
             own, features, area_pixels=how["segment_pixels"], compactness=how["compactness"], memory=memory,
-            progress=progress,
+            engine=engine, progress=progress,
         )  # fmt: skip
     elif segments.resolve() != own.resolve():
         copy_segments(open_codes(segments), own)
@@ -103,7 +107,10 @@ def map_scene(
     chosen = choose_features(features, how["features"], how["sensor"])
     clear_trust(folder)
     marker = rule.masks if rule else None
-    write_map(folder / "map.tif", chosen, tessellation, classifier, marker=marker, sets=sets, progress=progress)
+    write_map(
+        folder / "map.tif", chosen, tessellation, classifier, marker=marker, sets=sets, memory=memory, engine=engine,
+        progress=progress,
+    )  # fmt: skip
     if known is not None:
         looked = look_at_ground(chosen, tessellation, classifier, known)
         tell_of_ground(folder, looked["dissimilarity"], looked["ground_places"], known)

@@ -7,7 +7,7 @@ killed, and ends in the same files.
 import json
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from citygrain.accuracy.assess import assess
+from citygrain.engines import LateEngine
 from citygrain.files import make_folder, write_text
 from citygrain.legend import Legend
 from citygrain.maps.map_writer import SET_SIZE, SETS
@@ -110,12 +111,13 @@ def run_city_map(
     devices.check(config.model.name)
     MemoryPlan.of(config.compute.memory)  # refused before anything is made
     make_folder(folder)
-    job = _Job(config, folder, redo, truth, observer, progress, devices)
-    work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
-    for name, step in zip(STEPS, work, strict=True) if devices.leads else [(until, job.help)]:
-        step()
-        if name == until:
-            break
+    with LateEngine(config.compute.workers, config.compute.cluster) as late:
+        job = _Job(config, folder, redo, truth, observer, progress, devices, late)
+        work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
+        for name, step in zip(STEPS, work, strict=True) if devices.leads else [(until, job.help)]:
+            step()
+            if name == until:
+                break
     return job.manifest
 
 
@@ -144,6 +146,7 @@ class _Job:
     observer: Observer | None
     progress: Progress | None
     devices: Devices = ONE
+    late: LateEngine = field(default_factory=LateEngine)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -225,7 +228,8 @@ class _Job:
                     area_ha=c.area,
                     compactness=c.compactness,
                     iterations=c.iterations,
-                    memory=self.data.memory.for_pixels if self.data.streams else None,
+                    memory=self.data.bounded,
+                    engine=self.late.engine,
                     progress=self.progress,
                 )
 
@@ -240,7 +244,7 @@ class _Job:
     def sample(self) -> None:
         def work() -> None:
             reference, legend = self.data.reference
-            samples = draw_samples(self.data.chosen, self.data.units, reference, legend=legend)
+            samples = draw_samples(self.data.chosen, self.data.units, reference, legend=legend, engine=self.late.engine)
             samples = group_units(samples, self.data.units, self.config, self.folder / "segments.tif")
             found = measure_autocorrelation(samples, self.data.chosen, self.data.units, self.config)
             write_text(self.folder / VARIOGRAM, json.dumps(found, indent=1) + "\n")
@@ -314,6 +318,8 @@ class _Job:
                 marker=marked.masks if marked else None,
                 sets=self.config.map.sets,
                 listener=heard,
+                memory=self.data.bounded,
+                engine=self.late.engine,
                 progress=self.progress,
             )
             known = known_ground(self.folder / "model")

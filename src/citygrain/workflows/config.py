@@ -201,12 +201,15 @@ class ProjectorConfig(_Section):
 
 
 class ComputeConfig(_Section):
-    """What a run may take: memory ("4GB"; half the machine's by default), and what a network trains on.
+    """What a run may take: memory ("4GB"; half the machine's by default), and what works on it.
 
-    That is: devices (GPUs, else processes) of each machine, and machines.
+    Superpixels, samples and map: worker processes of this machine, or a dask cluster by its address; by default this
+    process with all processors. A network trains on devices (GPUs, else processes) of each machine, and machines.
     """
 
     memory: str | None = None
+    workers: int | None = Field(None, ge=1)
+    cluster: str | None = None
 
     devices: int = Field(1, ge=1)
     nodes: int = Field(1, ge=1)

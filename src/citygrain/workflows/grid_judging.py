@@ -15,7 +15,7 @@ from citygrain.maps.thematic_map import NO_SHARE, share_numbers
 from citygrain.models.classifier import Classifier, Embedder
 from citygrain.pixel_context import PixelContext
 from citygrain.tessellation import Pixels
-from citygrain.tiles import Progress, Tile, tile_grid
+from citygrain.tiles import Engine, Progress, Tile, stream_tiles, tile_grid
 from citygrain.workflows.trust import GROUND
 
 __all__ = ["GridCells", "GridJob", "JudgedGrid", "dissimilarity_of", "judge_grid", "strips_of"]
@@ -84,7 +84,12 @@ class JudgedGrid:
 
 
 def judge_grid(
-    job: GridJob, *, shares: bool = False, marker: Marker | None = None, progress: Progress | None = None
+    job: GridJob,
+    *,
+    shares: bool = False,
+    marker: Marker | None = None,
+    engine: Engine = 1,
+    progress: Progress | None = None,
 ) -> JudgedGrid:
     """Average each cell's probabilities over the dates on which it has data, strip by strip of the grid.
 
@@ -96,6 +101,8 @@ def judge_grid(
         Keep the probability of every class.
     marker : callable, optional
         Gives a number for each cell from its probabilities, such as a set of classes as a bit mask.
+    engine : int or distributed.Client
+        Number of threads, or a client of a cluster. The map is the same.
     progress : callable, optional
         Called with (done, total) cells.
     """
@@ -106,9 +113,8 @@ def judge_grid(
         np.full((len(legend), height, width), NO_SHARE, np.uint16) if shares else None,
         None if marker is None else np.zeros((height, width), np.uint32),
     )
-    rows = _rows(job)
-    for strip in strips_of(job.shape):
-        probabilities = _average(job, rows, strip)  # (strip, width, k)
+    strips = _strips(job, sent=not isinstance(engine, int))
+    for strip, probabilities in stream_tiles(_average, strips, shared=job.model, engine=engine):
         there = np.isfinite(probabilities[..., 0])
         judged.codes[strip.slices] = legend.codes(np.where(there, probabilities.argmax(-1), -1))
         judged.confidence[strip.slices] = probabilities.max(-1)
@@ -149,7 +155,7 @@ def dissimilarity_of(job: GridJob, known: Applicability, *, everywhere: bool, se
             part = cells.parts(strip)
             there = part >= 0 if looked is None else (part >= 0) & looked[strip.slices]
             if there.any():
-                near = known.dissimilarity(_asked(rows, part[there], model.embed))
+                near = known.dissimilarity(_asked(rows.subset(part[there]), model.embed))
                 window = index[strip.slices]
                 window[there] = np.fmax(window[there], near)
     return index
@@ -165,23 +171,34 @@ def _rows(job: GridJob) -> list[Any]:
     return [cells.rows(date) for cells, date in zip(job.cells, job.dates, strict=True)]
 
 
-def _asked(rows: Any, numbers: npt.NDArray[np.int64], judge: Callable[[Any], Floats]) -> Floats:
-    """Ask a model about some rows. Patches stay uncut until it reads them, slice by slice; other rows are small."""
-    chosen = rows.subset(numbers)
-    return judge(chosen[:] if len(rows.shape) == 2 else chosen)
+def _asked(rows: Any, judge: Callable[[Any], Floats]) -> Floats:
+    """Ask a model about rows. Patches stay uncut until it reads them, slice by slice; other rows are small."""
+    return judge(rows[:] if len(rows.shape) == 2 else rows)
 
 
-def _average(job: GridJob, rows: Sequence[Any], strip: Tile) -> Floats:
-    """Return the mean probabilities of cells over the dates that have them, (y, x, k); NaN where none has."""
-    parts = [cells.parts(strip) for cells in job.cells]
-    total = np.zeros((*parts[0].shape, len(job.model.card.legend)), np.float32)
-    dates = np.zeros(parts[0].shape, np.float32)
-    for each, part in zip(rows, parts, strict=True):
-        there = part >= 0
+_Date = tuple[npt.NDArray[np.bool_], Any]
+"""Which cells of a strip have data on a date, (y, x), and their rows, still to be made."""
+
+
+def _strips(job: GridJob, *, sent: bool) -> Iterator[tuple[Tile, list[_Date]]]:
+    """Yield the strips of the grid with all that is needed to judge them; what is sent takes its pixels along."""
+    rows = _rows(job)
+    for strip in strips_of(job.shape):
+        parts = zip(rows, _parts(job, strip), strict=True)
+        chosen = [(part >= 0, each.subset(part[part >= 0])) for each, part in parts]
+        yield strip, [(there, near.cropped() if sent else near) for there, near in chosen]
+
+
+def _average(model: Classifier, item: tuple[Tile, list[_Date]]) -> tuple[Tile, Floats]:
+    """Return a strip's mean probabilities over the dates that have them, (y, x, k); NaN where none has."""
+    strip, asked = item
+    shape = asked[0][0].shape
+    total, dates = np.zeros((*shape, len(model.card.legend)), np.float32), np.zeros(shape, np.float32)
+    for there, rows in asked:
         if there.any():
-            total[there] += _asked(each, part[there], job.model.predict_proba)
+            total[there] += _asked(rows, model.predict_proba)
             dates += there
-    return np.where(dates[..., None] > 0, total / np.maximum(dates, 1)[..., None], np.float32(np.nan))
+    return strip, np.where(dates[..., None] > 0, total / np.maximum(dates, 1)[..., None], np.float32(np.nan))
 
 
 def _drawn(job: GridJob, seed: int) -> npt.NDArray[np.bool_]:

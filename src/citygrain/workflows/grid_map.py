@@ -28,7 +28,7 @@ from citygrain.models.shelf import find_model
 from citygrain.pixel_context import PixelContext
 from citygrain.sensors import light_seen_at
 from citygrain.tessellation import Pixels, raster_like
-from citygrain.tiles import Progress
+from citygrain.tiles import Engine, Progress
 from citygrain.workflows.grid_files import write_files, write_record
 from citygrain.workflows.grid_judging import GridCells, GridJob, JudgedGrid, dissimilarity_of, judge_grid, strips_of
 from citygrain.workflows.ground import clear_trust, refuse_what_is_not_kept, tell_of_ground
@@ -65,6 +65,7 @@ def map_grid(
     applicability: bool = False,
     kmz: bool = True,
     level: Level | None = None,
+    engine: Engine = 1,
     progress: Progress | None = None,
 ) -> ThematicMap:
     """Map a city in cells, each labelled by the patch centred on it, and write the map into a folder.
@@ -105,6 +106,8 @@ def map_grid(
         Write the map for Google Earth.
     level : {"toa", "boa"}, optional
         What the scenes' reflectance is. A model that was trained on top-of-atmosphere reflectance warns of any other.
+    engine : int or distributed.Client
+        Number of threads, or a client of a cluster, that judge the cells. The map is the same.
     progress : callable, optional
         Called with (done, total) cells.
 
@@ -132,7 +135,8 @@ def map_grid(
     cells = [_units(date, card, stride) for date in dates]
     job = GridJob(dates, cells, classifier)
     make_folder(folder)  # nothing is left where something above was refused
-    judged = judge_grid(job, shares=probabilities, marker=rule.masks if rule else None, progress=progress)
+    marker = rule.masks if rule else None
+    judged = judge_grid(job, shares=probabilities, marker=marker, engine=engine, progress=progress)
     city = _assembled(judged, cells[0], card, filtered=lcz_filter)
     write_files(city, judged.shares, folder, kmz=kmz)
     clear_trust(folder)

@@ -18,7 +18,7 @@ from citygrain.scene.codes import open_codes
 from citygrain.scene.cog_writer import CogWriter
 from citygrain.segments.slic import stream_superpixels
 from citygrain.tessellation import value_table
-from citygrain.tiles import Progress, Tile
+from citygrain.tiles import Engine, Progress, Tile, processors
 from citygrain.workflows.units import Units, strip_tiles
 
 __all__ = ["copy_segments", "count_codes", "write_applicability", "write_dissimilarity", "write_map", "write_segments"]
@@ -37,6 +37,7 @@ def write_segments(
     compactness: float = 0.1,
     iterations: int = 10,
     memory: int | None = None,
+    engine: "Engine | None" = None,
     progress: Progress | None = None,
 ) -> None:
     """Cut a scene into superpixels and write their labels as a COG; see `citygrain.segments.slic.stream_superpixels`.
@@ -55,6 +56,7 @@ def write_segments(
             iterations=iterations,
             memory=memory,
             scratch=path.parent,
+            engine=engine,
             progress=progress,
         )
 
@@ -75,16 +77,32 @@ def write_map(
     marker: Marker | None = None,
     sets: bool = False,
     listener: Listener | None = None,
+    memory: int | None = None,
+    engine: "Engine | None" = None,
     progress: Progress | None = None,
 ) -> None:
     """Map a scene with a model and write codes, styles and confidence; see `citygrain.maps.predict.predict_windows`.
 
-    Where `marker` gives sets of classes, their size is written too, and with `sets` what is in them.
+    Where `marker` gives sets of classes, their size is written too, and with `sets` what is in them. `memory` (bytes)
+    bounds the blocks that are worked on at a time. Without an engine a forest judges with all processors; a network has
+    threads of its own.
     """
     kept: SetFiles = "none" if marker is None else "all" if sets else "size"
+    chosen = _threads(model, len(features), memory) if engine is None else engine
+    windows = predict_windows(
+        features, units, model, marker=marker, listener=listener, engine=chosen, progress=progress
+    )
     with MapWriter(path, units.geobox, model.card.legend, sets=kept) as target:
-        for window in predict_windows(features, units, model, marker=marker, listener=listener, progress=progress):
+        for window in windows:
             target.write(window)
+
+
+def _threads(model: Classifier, bands: int, memory: int | None) -> int:
+    """Return how many threads may judge blocks, each with a window of the scene and what it is computed from."""
+    if model.card.kind != "forest":
+        return 1
+    each = 16 * bands * BLOCK**2
+    return processors() if memory is None else max(1, min(processors(), memory // each))
 
 
 def write_applicability(

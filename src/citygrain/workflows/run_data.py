@@ -53,6 +53,11 @@ class RunData:
         """Whether the scene is read by windows, because it does not fit into memory; no result depends on it."""
         return any(is_lazy(date) for date in self.dates)
 
+    @property
+    def bounded(self) -> int | None:
+        """Bytes for pixels where the scene is read by windows; None where it is in memory."""
+        return self.memory.for_pixels if self.streams else None
+
     @cached_property
     def dates(self) -> list[xr.DataArray]:
         """The scene, or each of its dates; lazy where they do not fit into memory."""
