@@ -49,7 +49,9 @@ def test_a_city_in_cells(citygrain: Command, world: Path, tmp_path: Path) -> Non
 def test_a_cluster_makes_the_same_map_of_cells(citygrain: Command, world: Path, tmp_path: Path) -> None:
     wish = ("map", world / "a.tif", "--model", world / "model", "--grid", 100, "--json")
     here = citygrain(*wish, "--out", tmp_path / "here")
-    with LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
+    with LocalCluster(
+        n_workers=1, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0", host="127.0.0.1"
+    ) as cluster:
         there = citygrain(*wish, "--out", tmp_path / "there", "--cluster", cluster.scheduler_address)
     assert there.returncode == here.returncode == 0, there.stderr
     assert there.stderr == "" and there.stdout == here.stdout

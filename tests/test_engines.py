@@ -20,7 +20,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0", host="127.0.0.1") as running:
+    with LocalCluster(
+        n_workers=0, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0", host="127.0.0.1"
+    ) as running:
         yield running
 
 
