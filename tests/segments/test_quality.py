@@ -5,7 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citygrain.errors import InputError
+from citygrain.excerpt import Excerpt
+from citygrain.segments import quality
 from citygrain.segments.quality import segment_quality
+from citygrain.zones import strips
 
 REFERENCE = np.array([
     [1, 1, 1, 2, 2, 2],
@@ -41,6 +44,26 @@ def test_explained_variation_by_hand():
     found = segment_quality(np.array([[1, 1, 2, 2]]), features=features)
     assert found.explained_variation == pytest.approx(9 / 13)
     assert (found.boundary_recall, found.purity, found.undersegmentation_error) == (None, None, None)
+
+
+@given(seed=st.integers(0, 99), strip=st.integers(1, 60), offset=st.sampled_from([0.0, 1e4]))
+def test_explained_variation_by_windows_is_that_of_the_whole(seed, strip, offset):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 6, (9, 11)).astype(np.int32)
+    features = rng.random((3, 9, 11)) + offset
+    features[:, 2:4, 5] = np.nan
+    known = (labels > 0) & np.isfinite(features).all(0)
+    total = sum(((band[known] - band[known].mean()) ** 2).sum() for band in features)
+    between = sum(
+        (labels == label)[known].sum() * (band[known & (labels == label)].mean() - band[known].mean()) ** 2
+        for band in features
+        for label in np.unique(labels[known])
+    )
+    whole = [Excerpt(part, (0, 0), (9, 11)) for part in (labels, features)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quality, "strips", lambda box: strips(box, pixels=strip))
+        assert quality.explained_variation(*whole, 7) == pytest.approx(between / total, rel=1e-6)
+    assert segment_quality(labels, features=features).explained_variation == pytest.approx(between / total, rel=1e-6)
 
 
 def test_unlabelled_and_nodata_are_left_out():

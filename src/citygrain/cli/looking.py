@@ -10,13 +10,16 @@ from citygrain.cli.console import console, show_progress
 from citygrain.cli.options import (
     INDICES,
     BandsOption,
+    ClusterOption,
     IndicesOption,
     JsonOption,
+    MemoryOption,
     OutOption,
     RawOption,
     ScaleOption,
     SceneArgument,
     SensorOption,
+    WorkersOption,
     finite,
     grid_of,
     listed,
@@ -45,7 +48,7 @@ def look(
     if len(scene) == 1 and _holds_patches(scene[0]):
         _look_at_patches(scene[0], out, rgb, bands, scale, per_class, seed, as_json)
     else:
-        image = read_image(scene, bands, scale, sensor, digital_numbers)
+        image = read_image(scene, bands, scale, sensor, digital_numbers, lazy=_large)
         _look_at_scene(image, out, rgb or "B04,B03,B02", sensor, as_json)
 
 
@@ -57,6 +60,12 @@ def _holds_patches(path: Path) -> bool:
         return path.suffix.lower() != ".zarr" and not (path / ".zgroup").exists() and not is_product(path)
     suffix = path.suffix.lower()
     return suffix in (".h5", ".hdf5") or (suffix == ".zip" and not is_product(path))
+
+
+def _large(shape: tuple[int, ...]) -> bool:
+    from citygrain.workflows.memory import MemoryPlan
+
+    return not MemoryPlan.of(None).holds(shape[1] * shape[2], shape[0], 0)
 
 
 def _look_at_scene(image: "xr.DataArray", out: Path, rgb: str, sensor: str, as_json: bool) -> None:
@@ -162,22 +171,34 @@ def segment(
     sensor: SensorOption = "sentinel-2",
     digital_numbers: RawOption = False,
     as_json: JsonOption = False,
+    *,
+    memory: MemoryOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
 ) -> None:
     """Cut a scene into superpixels, or draw how number and compactness change them."""
+    from citygrain.engines import LateEngine
+    from citygrain.lazy import is_lazy
+    from citygrain.workflows.memory import MemoryPlan
     from citygrain.workflows.segmenting import segment_scene, sweep_scene
 
-    image = read_image(scene, bands, scale, sensor, digital_numbers)
-    names = listed(indices)
+    names, fits, late = listed(indices), MemoryPlan.of(memory), LateEngine(workers, cluster)
+
+    def too_large(shape: tuple[int, ...]) -> bool:
+        return sweep or not fits.holds(shape[1] * shape[2], shape[0], shape[0] + len(names))
+
+    image = read_image(scene, bands, scale, sensor, digital_numbers, lazy=too_large)
     if sweep:
         sweep_scene(image, names, n_segments or 9000, out)
         console.print(f"{out}")
         return
     if n_segments is None and area is None:
         n_segments = 9000
-    with show_progress("superpixels") as progress:
+    with late, show_progress("superpixels") as progress:
         quality = segment_scene(
-            image, names, out, n_segments=n_segments, area_ha=area, compactness=compactness, progress=progress
-        )
+            image, names, out, n_segments=n_segments, area_ha=area, compactness=compactness,
+            memory=fits.for_pixels if is_lazy(image) else None, engine=late.engine, progress=progress,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(quality, indent=1))
     else:

@@ -12,8 +12,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from citygrain.errors import InputError
+from citygrain.excerpt import Excerpt
+from citygrain.zones import strips
 
-__all__ = ["SegmentQuality", "segment_quality"]
+__all__ = ["SegmentQuality", "explained_variation", "segment_quality"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -102,7 +104,8 @@ def segment_quality(
     if reference is not None:
         figures |= _compare(compact, _same_shape(reference, labels, "reference"), tolerance)
     if features is not None:
-        figures["explained_variation"] = _explain(compact, _same_shape(features, labels, "features"))
+        values = _same_shape(features, labels, "features")
+        figures["explained_variation"] = explained_variation(_excerpt(compact), _excerpt(values), n)
     return SegmentQuality(n, float((compact > 0).sum() / n), **figures)
 
 
@@ -152,17 +155,54 @@ def _grow(mask: Bools, by: int) -> Bools:
     return mask
 
 
-def _explain(segments: npt.NDArray[Any], features: npt.NDArray[Any]) -> float | None:
-    """Return the share of the variance that lies between segments; None if there is no variance."""
-    known = (segments > 0) & np.isfinite(features).all(axis=0)
-    if not known.any():
-        return None
-    labels = segments[known]
-    sizes = np.maximum(np.bincount(labels), 1)
-    between, total = 0.0, 0.0
-    for band in features:
-        values = band[known].astype(np.float64)
-        values -= values.mean()
-        between += float((np.bincount(labels, values) ** 2 / sizes).sum())
-        total += float((values**2).sum())
-    return between / total if total > 0 else None
+def _excerpt(values: npt.NDArray[Any]) -> Excerpt:
+    return Excerpt(values, (0, 0), (values.shape[-2], values.shape[-1]))
+
+
+def explained_variation(labels: Excerpt, features: Excerpt, n: int) -> float | None:
+    """Return the share of the features' variance that lies between segments, see `segment_quality`; read by windows.
+
+    It holds 8 bytes for each segment and feature.
+
+    Parameters
+    ----------
+    labels : Excerpt of int, (y, x)
+        Segments 1..n of a whole scene, 0 = no data; may be lazy.
+    features : Excerpt, (band, y, x)
+        Features of the same pixels, NaN = no data; may be lazy.
+    n : int
+        Number of segments.
+
+    Returns
+    -------
+    float or None
+        None if there is no variance, or no pixel with all features.
+
+    Examples
+    --------
+    >>> segments, band = np.array([[1, 1, 2, 2]]), np.array([[[0.0, 0.2, 0.8, 1.0]]])
+    >>> round(explained_variation(*(Excerpt(part, (0, 0), (1, 4)) for part in (segments, band)), 2), 3)
+    0.941
+    """
+    bands = int(features.data.shape[0])
+    sizes, sums = np.zeros(n + 1, np.int64), np.zeros((bands, n + 1))
+    middle: npt.NDArray[np.float64] | None = None
+    squares = np.zeros(bands)
+    for strip in strips(labels.box):
+        zones, values = labels.cut(strip).read().values, features.cut(strip).read().values
+        known = (zones > 0) & np.isfinite(values).all(axis=0)
+        if not known.any():
+            continue
+        found = zones[known]
+        first, end = int(found.min()), int(found.max()) + 1
+        sizes[first:end] += np.bincount(found - first, minlength=end - first)
+        middle = values[:, known].mean(axis=1, dtype=np.float64) if middle is None else middle  # near enough
+        for band in range(bands):
+            off = values[band][known].astype(np.float64) - middle[band]
+            sums[band, first:end] += np.bincount(found - first, off, minlength=end - first)
+            squares[band] += float((off**2).sum())
+    there, pixels = sizes > 0, int(sizes.sum())
+    mean = sums.sum(1) ** 2 / max(1, pixels)  # of all pixels, squared, times their number
+    between = float((sums[:, there] ** 2 / sizes[there]).sum() - mean.sum())
+    total = float((squares - mean).sum())
+    return between / total if pixels and total > 1e-12 * float(squares.sum()) else None

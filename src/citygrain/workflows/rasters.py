@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,14 +40,14 @@ def write_segments(
     memory: int | None = None,
     engine: "Engine | None" = None,
     progress: Progress | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Cut a scene into superpixels and write their labels as a COG; see `citygrain.segments.slic.stream_superpixels`.
 
     Where `memory` (bytes) is too little, a file beside `path` holds the scene's quantised features meanwhile.
     """
     make_folder(path.parent)
     with CogWriter(path, features.odc.geobox, np.int32, nodata=0, band_names=["superpixel"]) as target:
-        stream_superpixels(
+        return stream_superpixels(
             features,
             lambda rows, columns, labels: target.write((rows, columns), labels),
             n_segments=n_segments,

@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from citygrain.excerpt import Excerpt
 from citygrain.features.stack import compute_features
 from citygrain.report.figures import figure_sweep, save_figure
-from citygrain.scene.write import write_cog
-from citygrain.segments.quality import segment_quality
+from citygrain.scene.codes import open_codes
+from citygrain.segments.quality import SegmentQuality, explained_variation
 from citygrain.segments.slic import superpixels
-from citygrain.tiles import Progress
+from citygrain.tiles import Engine, Progress
+from citygrain.workflows.rasters import write_segments
+from citygrain.zones import strips
 
 __all__ = ["segment_scene", "sweep_scene"]
 
@@ -31,6 +34,8 @@ def segment_scene(
     n_segments: int | None = None,
     area_ha: float | None = None,
     compactness: float = 0.1,
+    memory: int | None = None,
+    engine: "Engine | None" = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Cut a scene into superpixels of its bands and indices, write them, and return the figures of their quality.
@@ -38,7 +43,7 @@ def segment_scene(
     Parameters
     ----------
     scene : DataArray, (band, y, x)
-        Bands.
+        Bands; lazy, where they do not fit into memory.
     indices : sequence of str
         Indices or band maths that join the bands.
     path : Path
@@ -47,13 +52,22 @@ def segment_scene(
         Number of superpixels, or their area in hectares.
     compactness : float
         Weight of closeness against likeness.
+    memory : int, optional
+        Bytes to work in; without it, what is needed.
+    engine : int or distributed.Client, optional
+        Number of threads, or a client of a cluster; by default all processors. The superpixels are the same.
     progress : callable, optional
         Called with (done, total).
     """
     features = _stack(scene, indices)
-    labels = superpixels(features, n_segments=n_segments, area_ha=area_ha, compactness=compactness, progress=progress)
-    write_cog(path, labels.values, labels.odc.geobox, nodata=0, band_names=["superpixel"])
-    return asdict(segment_quality(labels, features=features))
+    made = write_segments(
+        path, features, n_segments=n_segments, area_ha=area_ha, compactness=compactness, memory=memory, engine=engine,
+        progress=progress,
+    )  # fmt: skip
+    labels, n = Excerpt.of(open_codes(path)), int(made["n_segments"])
+    pixels = sum(int((labels.cut(strip).read().values > 0).sum()) for strip in strips(labels.box))
+    share = explained_variation(labels, Excerpt.of(features), n)
+    return asdict(SegmentQuality(n, pixels / n, explained_variation=share))
 
 
 def sweep_scene(scene: xr.DataArray, indices: Sequence[str], n_segments: int, path: Path) -> None:
