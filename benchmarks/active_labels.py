@@ -26,7 +26,7 @@ from citygrain.report.labels import figure_learning
 from citygrain.samples.apart import folds_apart
 from citygrain.samples.next_samples import suggest_next, uncertainty
 from citygrain.samples.samples import Samples
-from citygrain.workflows.unit_rows import UnitRows, units_of_config
+from citygrain.workflows.labels.unit_rows import UnitRows, units_of_config
 
 SIZES = (10, 20, 40, 80, 120, 160, 240, 320, 480, 640, 960, 1280, 1920)
 SEEDS, TREES = 5, 100

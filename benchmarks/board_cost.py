@@ -28,8 +28,8 @@ from citygrain.models.catalogue import ModelName
 from citygrain.models.tensorboard import Board
 from citygrain.samples.store import write_samples
 from citygrain.workflows.board import BoardChoice
-from citygrain.workflows.patch_source import PatchSource
-from citygrain.workflows.patch_training import train_patches
+from citygrain.workflows.patches.patch_source import PatchSource
+from citygrain.workflows.patches.patch_training import train_patches
 
 ADDED = 0.05
 HOOKS = tuple(

@@ -26,7 +26,7 @@ from citygrain.models.forest import ForestClassifier
 from citygrain.samples.apart import folds_apart
 from citygrain.samples.samples import Samples
 from citygrain.workflows.config import RunConfig, read_config
-from citygrain.workflows.unit_rows import UnitRows, units_of_config
+from citygrain.workflows.labels.unit_rows import UnitRows, units_of_config
 
 SHARES, SEEDS, TREES = (0.05, 0.1, 0.2), 5, 100
 PATCH = {"superpixels": 25, "polygons": 5}

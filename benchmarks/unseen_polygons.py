@@ -23,9 +23,9 @@ from citygrain.models.forest import ForestClassifier
 from citygrain.samples.draw import draw_samples
 from citygrain.samples.folds import group_folds
 from citygrain.samples.samples import Samples
+from citygrain.workflows.city.run_data import RunData
 from citygrain.workflows.config import FeaturesConfig, UnitsConfig, read_config
 from citygrain.workflows.parts import group_units
-from citygrain.workflows.run_data import RunData
 
 SEEDS, FOLDS, TREES = 5, 5, 200
 WANTED = 3.0

@@ -173,7 +173,7 @@ def make_runs(city: SyntheticCity, folder: Path) -> None:
     from citygrain.maps.thematic_map import ThematicMap
     from citygrain.models.card import read_card
     from citygrain.scene.codes import read_codes
-    from citygrain.workflows.city_map import run_city_map
+    from citygrain.workflows.city.city_map import run_city_map
     from citygrain.workflows.config import read_config
     from helpers.city_runs import run_toml, write_city
 

@@ -20,6 +20,12 @@ FLOORS = (
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 
+JOBS = {
+    "city": ("points",), "judging": ("city", "patches"), "labels": ("city",),
+    "fetching": (), "mapping": (), "patches": (), "points": (),
+}  # fmt: skip
+"""Rooms within workflows, and which others each may know; what they share lies beside them and knows none."""
+
 NEVER = (("accuracy", "models"), ("accuracy", "maps"), ("models", "tessellation"), ("segments", "samples"))
 
 KNOWN_IN = {
@@ -111,6 +117,16 @@ def runs_up(source: Source) -> Iterator[str]:
                 yield f"must not know {other}"
 
 
+def jobs_know_each_other(source: Source) -> Iterator[str]:
+    if source.room != "workflows":
+        return
+    own = source.place.split("/")[1]
+    for name in imports(source):
+        job = name.removeprefix("citygrain.workflows.").split(".")[0]
+        if job in JOBS and job != own and job not in JOBS.get(own, ()):
+            yield f"must not know {job}"
+
+
 def strangers(source: Source) -> Iterator[str]:
     for name in imports(source):
         library = name.split(".")[0]
@@ -159,7 +175,7 @@ def says_nothing(source: Source) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "law",
-    [runs_up, strangers, prints_or_reads_the_environment, too_large, says_nothing],
+    [runs_up, jobs_know_each_other, strangers, prints_or_reads_the_environment, too_large, says_nothing],
     ids=lambda law: law.__name__,
 )
 def test_no_file_breaks_a_law(law: Callable[[Source], Iterator[str]]) -> None:
@@ -171,6 +187,8 @@ FAULTS = (
     (runs_up, "tiles.py", "from citygrain.cli.options import app"),
     (runs_up, "tiles.py", "from . import rows"),
     (runs_up, "accuracy/new.py", "from citygrain.models.card import read_card"),
+    (jobs_know_each_other, "workflows/units.py", "from citygrain.workflows.city.verdict import verdict"),
+    (jobs_know_each_other, "workflows/points/new.py", "from citygrain.workflows.city.verdict import verdict"),
     (strangers, "tiles.py", "import torch.nn"),
     (strangers, "models/forest.py", "import torch"),
     (strangers, "maps/new.py", "import odc.stac"),
@@ -206,7 +224,7 @@ def test_the_public_face_is_lazy() -> None:
 @pytest.mark.slow
 def test_a_run_loads_what_is_heavy_only_when_it_is_needed() -> None:
     code = (
-        "import sys, citygrain.workflows.city_map\n"
+        "import sys, citygrain.workflows.city.city_map\n"
         "heavy = {'torch', 'sklearn', 'matplotlib', 'lightning', 'tensorboard'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

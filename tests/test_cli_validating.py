@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from citygrain.workflows.city_map import run_city_map
+from citygrain.workflows.city.city_map import run_city_map
 from citygrain.workflows.config import read_config
 from helpers.commands import Command
 from helpers.validation import label_by_truth, patchy_world, write_map_file
@@ -130,8 +130,8 @@ def test_a_run_takes_labelled_points_in(finished_runs: Path, tmp_path: Path, cit
 
     import geopandas as gpd
 
-    from citygrain.workflows.map_classes import map_classes
-    from citygrain.workflows.sample_design import SampleWish, design_sample
+    from citygrain.workflows.points.map_classes import map_classes
+    from citygrain.workflows.points.sample_design import SampleWish, design_sample
 
     for name in ("scene.tif", "reference.tif", "a.toml"):
         shutil.copy(finished_runs / name, tmp_path / name)

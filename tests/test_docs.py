@@ -71,7 +71,10 @@ def test_architecture_names_what_is_there() -> None:
     named, room = set(), source
     for line in tree.splitlines()[1:]:
         if match := re.match(r"  (\w+)/\s", line):
-            room = source / match[1]
+            room = floor = source / match[1]
+            named.add(room)
+        elif match := re.match(r"    (\w+)/\s", line):
+            room = floor / match[1]
             named.add(room)
         elif re.match(r"  \w", line):
             room = source
@@ -80,4 +83,5 @@ def test_architecture_names_what_is_there() -> None:
             named |= {room / name for name in re.findall(r"[\w/]+\.(?:py|pyi|json)\b", words)}
     assert [path for path in sorted(named) if not path.exists()] == []
     rooms = {p for p in source.iterdir() if p.is_dir() and p.name != "__pycache__"} | set(source.glob("*.py"))
+    rooms |= {p for p in (source / "workflows").rglob("*.py") if p.name != "__init__.py"}
     assert sorted(rooms - named) == []

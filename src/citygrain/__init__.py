@@ -64,11 +64,11 @@ _HOMES = {
     "citygrain.accuracy.conformal": ("SetRule", "fit_sets"),
     "citygrain.maps.applicability": ("Applicability", "learn_applicability"),
     "citygrain.report.html": ("write_report",),
-    "citygrain.workflows.city_map": ("run_city_map",),
-    "citygrain.workflows.benchmark_plan": ("BenchmarkPlan",),
-    "citygrain.workflows.patch_benchmark": ("run_benchmark",),
+    "citygrain.workflows.city.city_map": ("run_city_map",),
+    "citygrain.workflows.patches.benchmark_plan": ("BenchmarkPlan",),
+    "citygrain.workflows.patches.patch_benchmark": ("run_benchmark",),
     "citygrain.workflows.config": ("read_config",),
-    "citygrain.workflows.grid_map": ("map_grid",),
+    "citygrain.workflows.mapping.grid_map": ("map_grid",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

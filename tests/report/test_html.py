@@ -251,9 +251,9 @@ def test_a_large_map_stays_within_thirty_megabytes(remake, tmp_path):
 
 def sampled(run, tmp_path):
     """Return the run with labelled points in its assessment: a probability sample, and one that is none."""
-    from citygrain.workflows.map_classes import map_classes
-    from citygrain.workflows.point_assessment import assess_points
-    from citygrain.workflows.sample_design import SampleWish, design_sample
+    from citygrain.workflows.points.map_classes import map_classes
+    from citygrain.workflows.points.point_assessment import assess_points
+    from citygrain.workflows.points.sample_design import SampleWish, design_sample
     from helpers.validation import label_by_truth, patchy_world, write_map_file
 
     mapped, truth = patchy_world()

@@ -9,7 +9,7 @@ import pytest
 
 from citygrain.legend import LCZ
 from citygrain.maps.thematic_map import ThematicMap
-from citygrain.workflows.city_map import run_city_map
+from citygrain.workflows.city.city_map import run_city_map
 from citygrain.workflows.config import RunConfig, parse_config, read_config
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -18,7 +18,7 @@ from citygrain.pixel_context import PixelContext
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
-from citygrain.workflows.city_map import run_city_map
+from citygrain.workflows.city.city_map import run_city_map
 from citygrain.workflows.config import parse_config
 from citygrain.workflows.dates import join_dates
 from citygrain.workflows.parts import most_common

@@ -164,18 +164,18 @@ def assess(
         assess_labelled(mapped, points, design_file=design, **named, field=field, out=out, as_json=as_json)
     else:
         if mapped is not None and reference is not None:
-            from citygrain.workflows.map_assessment import assess_map
+            from citygrain.workflows.judging.map_assessment import assess_map
 
             figures, result = assess_map(
                 mapped, reference, classes=pairs(classes), legend=legend, field=field, product=product, merge=merge,
                 block=block,
             )  # fmt: skip
         else:
-            from citygrain.workflows.comparing import assess_model
+            from citygrain.workflows.patches.comparing import assess_model
 
             figures, result = assess_model(str(model), Path(str(samples)), part=split, cache=model_cache())
         if out is not None:
-            from citygrain.workflows.comparing import write_assessment
+            from citygrain.workflows.patches.comparing import write_assessment
 
             write_assessment(out, figures, result, name=str(mapped or model), kind=kind)
         if as_json:
@@ -208,7 +208,7 @@ def _flag(name: str) -> str:
 
 def _assess_gap(folder: Path, model: str | None, folds: int, repeats: int, as_json: bool) -> None:
     """Train the run's model anew on random and on spatial folds, and say what lies between."""
-    from citygrain.workflows.gap import FILE, gap_lines, measure_gap
+    from citygrain.workflows.city.gap import FILE, gap_lines, measure_gap
 
     if model not in (None, "forest"):
         raise ConfigError("--gap with another model", wanted="assess --gap RUN [--model forest]")

@@ -16,7 +16,7 @@ from citygrain.errors import InputError
 if TYPE_CHECKING:
     from citygrain.imagery.area import Area
     from citygrain.imagery.plan import FetchPlan
-    from citygrain.workflows.fetch import Fetched
+    from citygrain.workflows.fetching.fetch import Fetched
 
 __all__ = ["fetch"]
 
@@ -70,9 +70,9 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch imagery of an area: a cloud-free composite, radar and a land-cover map on one grid, ready for `run`."""
-    from citygrain.workflows.fetch import FetchOptions, plan_fetch
-    from citygrain.workflows.fetch import fetch as fetch_area
-    from citygrain.workflows.fetch_request import FetchRequest
+    from citygrain.workflows.fetching.fetch import FetchOptions, plan_fetch
+    from citygrain.workflows.fetching.fetch import fetch as fetch_area
+    from citygrain.workflows.fetching.fetch_request import FetchRequest
 
     main, others = _catalogues(catalogue or [])
     asked: dict[str, Any] = {
@@ -134,7 +134,7 @@ def _area(bbox: str | None, file: Path | None, place: str | None, places: Path |
 
 def _catalogues(said: Sequence[str]) -> tuple[str | None, dict[str, str]]:
     """Return the catalogue of all products and those of single ones; an address may hold ``=`` itself."""
-    from citygrain.workflows.fetch_request import PRODUCTS
+    from citygrain.workflows.fetching.fetch_request import PRODUCTS
 
     single = {name: rest for each in said for name, _, rest in [each.partition("=")] if name in PRODUCTS and rest}
     main = [each for each in said if each.partition("=")[0] not in PRODUCTS]

@@ -18,7 +18,7 @@ def figures(
     as_json: JsonOption = False,
 ) -> None:
     """Write every figure of a finished run as a file of its own."""
-    from citygrain.workflows.run_figures import write_run_figures
+    from citygrain.workflows.city.run_figures import write_run_figures
 
     written = write_run_figures(folder, out or folder / "figures", kind=kind)
     if as_json:
@@ -49,7 +49,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two maps: where they differ, which is right there, and whether that is more than chance."""
-    from citygrain.workflows.two_maps import compare_files, compare_runs, comparison_lines
+    from citygrain.workflows.judging.two_maps import compare_files, compare_runs, comparison_lines
 
     for path in (first, second):
         if not path.exists():

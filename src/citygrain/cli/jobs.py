@@ -57,7 +57,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Do the whole job on a synthetic city whose truth is known."""
-    from citygrain.workflows.demo import write_demo
+    from citygrain.workflows.city.demo import write_demo
 
     config, truth = write_demo(out, size=size, seed=seed, model=model)
     _whole_job(configuration(config), out, fresh, as_json, truth=truth)
@@ -65,7 +65,7 @@ def demo(
 
 def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run.")]) -> None:
     """Write the report of a finished run again."""
-    from citygrain.workflows.reporting import report_again
+    from citygrain.workflows.city.reporting import report_again
 
     report_again(folder)
     console.print(f"{folder / 'report.html'}")
@@ -78,8 +78,8 @@ def _computing(config: "RunConfig", **given: Any) -> "RunConfig":
 def _whole_job(
     config: "RunConfig", out: Path, fresh: bool, as_json: bool, *, truth: Path | None = None, devices: Devices = ONE
 ) -> None:
-    from citygrain.workflows.city_map import STEPS, run_city_map
-    from citygrain.workflows.reporting import summary_lines
+    from citygrain.workflows.city.city_map import STEPS, run_city_map
+    from citygrain.workflows.city.reporting import summary_lines
 
     with show_steps() as (observer, progress):
         redo = STEPS if fresh else ()

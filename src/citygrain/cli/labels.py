@@ -11,7 +11,7 @@ from citygrain.cli.options import JsonOption, configuration, finite
 from citygrain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from citygrain.workflows.unit_rows import UnitRows
+    from citygrain.workflows.labels.unit_rows import UnitRows
 
 RunArgument = Annotated[
     Path, typer.Argument(help="Output folder of a run; or a configuration (.toml) that has not been run.")
@@ -28,7 +28,7 @@ def review(
     as_json: JsonOption = False,
 ) -> None:
     """Find labels of the reference that are probably wrong, with reasons, for review in QGIS or Google Earth."""
-    from citygrain.workflows.label_review import review_labels, review_lines, write_review
+    from citygrain.workflows.labels.label_review import review_labels, review_lines, write_review
 
     folder = out or _folder(run, "runs") / "review"
     units = _units(run, folder)
@@ -57,7 +57,7 @@ def suggest(
     as_json: JsonOption = False,
 ) -> None:
     """Rank superpixels by what their labels would teach, with outlines to be labelled in QGIS or Google Earth."""
-    from citygrain.workflows.next_labels import suggest_labels, suggestion_lines, write_suggestion
+    from citygrain.workflows.labels.next_labels import suggest_labels, suggestion_lines, write_suggestion
 
     file = out or _folder(run, "runs") / "suggest/next.gpkg"
     units = _units(run, file.parent)
@@ -80,7 +80,7 @@ def _folder(run: Path, otherwise: str) -> Path:
 
 def _units(run: Path, folder: Path) -> "UnitRows":
     """Read the units of a run, or make those of a configuration into `folder`."""
-    from citygrain.workflows.unit_rows import units_of_config, units_of_run
+    from citygrain.workflows.labels.unit_rows import units_of_config, units_of_run
 
     if run.is_dir():
         return units_of_run(run)

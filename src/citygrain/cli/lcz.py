@@ -28,7 +28,7 @@ def areas(
     as_json: JsonOption = False,
 ) -> None:
     """Check training areas: number, size, shape, overlap, and with a scene their spectra."""
-    from citygrain.workflows.areas import check_area_file
+    from citygrain.workflows.labels.areas import check_area_file
 
     image = read_image(scene, bands, scale, sensor, digital_numbers) if scene else None
     checks = check_area_file(file, scene=image, figure=out, field=field, layer=layer)

@@ -36,7 +36,7 @@ def sample(
     """Draw balanced training patches: HDF5 in the layout of So2Sat, or MATLAB (.mat)."""
     from citygrain.samples.matlab import write_matlab
     from citygrain.samples.store import read_samples
-    from citygrain.workflows.city_map import run_city_map
+    from citygrain.workflows.city.city_map import run_city_map
 
     folder = out.parent if out.name == "samples.h5" else out.with_suffix("")
     with show_steps() as (observer, progress):
@@ -72,7 +72,7 @@ def train(
 ) -> None:
     """Train a model on samples or patches; an interrupted training goes on when the same command is given again."""
     from citygrain.workflows.board import BoardChoice
-    from citygrain.workflows.patch_training import train_patches
+    from citygrain.workflows.patches.patch_training import train_patches
 
     shown = tuple(listed(projector_bands)) if projector_bands else None
     source = patch_source(samples, sensors=sensors, bands=bands, names=names, scale=scale)

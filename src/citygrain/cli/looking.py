@@ -101,8 +101,8 @@ def _look_at_patches(
     seed: int,
     as_json: bool,
 ) -> None:
-    from citygrain.workflows.patch_look import look_at_patches
-    from citygrain.workflows.patch_source import PatchSource
+    from citygrain.workflows.patches.patch_look import look_at_patches
+    from citygrain.workflows.patches.patch_source import PatchSource
 
     source = PatchSource(path, names=tuple(listed(bands)) if bands else None, scale=scale or 1.0)
     chosen = tuple(listed(rgb)) if rgb else None

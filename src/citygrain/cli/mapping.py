@@ -71,8 +71,8 @@ def map_command(
     """
     from citygrain.engines import LateEngine
     from citygrain.models.shelf import find_model
-    from citygrain.workflows.apply import map_scene
-    from citygrain.workflows.grid_map import map_grid, maps_cells
+    from citygrain.workflows.mapping.apply import map_scene
+    from citygrain.workflows.mapping.grid_map import map_grid, maps_cells
     from citygrain.workflows.memory import MemoryPlan
 
     late = LateEngine(workers, cluster)

@@ -25,7 +25,7 @@ from citygrain.cli.options import (
 from citygrain.cli.shelf import model_cache
 
 if TYPE_CHECKING:
-    from citygrain.workflows.patch_source import PatchSource
+    from citygrain.workflows.patches.patch_source import PatchSource
 
 __all__ = [
     "AnyModelOption",
@@ -98,10 +98,10 @@ def benchmark(
     as_json: JsonOption = False,
 ) -> None:
     """Train and score several models on the same patches: one table, the matrices side by side, a report."""
-    from citygrain.workflows.benchmark_plan import BenchmarkPlan, Contender
     from citygrain.workflows.board import BoardChoice
-    from citygrain.workflows.patch_benchmark import run_benchmark
-    from citygrain.workflows.patch_table import table_lines
+    from citygrain.workflows.patches.benchmark_plan import BenchmarkPlan, Contender
+    from citygrain.workflows.patches.patch_benchmark import run_benchmark
+    from citygrain.workflows.patches.patch_table import table_lines
 
     source = replace(patch_source(patches, sensors=sensors, bands=bands, names=names, scale=scale), block=block)
     plan = BenchmarkPlan(
@@ -141,7 +141,7 @@ def patch_source(
     path: Path, *, sensors: str, bands: str | None, names: str | None, scale: float, part: str | None = None
 ) -> "PatchSource":
     """Read the options that say what patches are."""
-    from citygrain.workflows.patch_source import PatchSource
+    from citygrain.workflows.patches.patch_source import PatchSource
 
     return PatchSource(
         path,

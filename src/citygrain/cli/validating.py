@@ -43,8 +43,8 @@ def design(
     as_json: JsonOption = False,
 ) -> None:
     """Plan a validation sample of a map, draw its points, and write them to be labelled in QGIS or Google Earth."""
-    from citygrain.workflows.map_classes import map_classes
-    from citygrain.workflows.sample_design import SampleWish, design_sample, design_text
+    from citygrain.workflows.points.map_classes import map_classes
+    from citygrain.workflows.points.sample_design import SampleWish, design_sample, design_text
 
     source = map_classes(mapped, classes=pairs(classes), legend=legend)
     width = 0.03 if half_width is None and total is None else half_width
@@ -75,8 +75,8 @@ def assess_labelled(
     as_json: bool,
 ) -> None:
     """Judge a map by labelled points, and say what came of it."""
-    from citygrain.workflows.point_assessment import assess_points, judged_map
-    from citygrain.workflows.validation_sample import write_point_assessment
+    from citygrain.workflows.city.validation_sample import write_point_assessment
+    from citygrain.workflows.points.point_assessment import assess_points, judged_map
 
     source = judged_map(mapped, points, classes=pairs(classes), legend=legend, design=design_file)
     result = assess_points(source, points, design=design_file, field=field)
@@ -101,7 +101,7 @@ def assess_point_table(
 ) -> None:
     """Judge a table of points group by group, and say what came of it."""
     from citygrain.files import write_text
-    from citygrain.workflows.table_assessment import TableFields, assess_table, table_text
+    from citygrain.workflows.judging.table_assessment import TableFields, assess_table, table_text
 
     if not block > 0:
         raise ConfigError(f"--block {block:g}", wanted="metres, more than 0")

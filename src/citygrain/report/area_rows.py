@@ -12,7 +12,7 @@ def area_rows(result: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
     Parameters
     ----------
     result : mapping
-        What `citygrain.workflows.point_assessment.assess_points` returned of a probability sample.
+        What `citygrain.workflows.points.point_assessment.assess_points` returned of a probability sample.
 
     Returns
     -------

@@ -1,0 +1,1 @@
+"""Maps and runs judged by a reference, a table, or each other."""

@@ -1,0 +1,1 @@
+"""Labels: training areas, the doubted ones, and where to label next."""

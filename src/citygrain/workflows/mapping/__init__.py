@@ -1,0 +1,1 @@
+"""Maps of another scene by a model that is already trained."""

@@ -1,0 +1,1 @@
+"""Models of patches: files of patches, their training, comparison and scores."""

@@ -1,0 +1,1 @@
+"""Samples of points: planned, drawn, labelled and read back."""
