@@ -24,8 +24,9 @@ __all__ = ["WindowReader", "blocks_of", "is_lazy", "lazy_raster", "loaded", "mad
 
 _STRIP = 2**22
 """Pixels that are read at a time where only some of them are wanted."""
-_PART = 2**20
-"""Pixels that are read or computed at a time where all of them are."""
+_PART = 2**18
+"""Pixels that are read or computed at a time where all of them are, by each processor; up to four times as many at
+once."""
 
 
 class WindowReader(Protocol):
@@ -108,9 +109,11 @@ def made_by_windows(
     reader: WindowReader, shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: tuple[int, int] = (256, 256)
 ) -> npt.NDArray[Any]:
     """Return all that `reader` gives, (bands, rows, columns), made in windows of whole blocks by all processors."""
+    bands, height, width = shape
+    if height * width <= 4 * _PART:
+        return np.asarray(reader(np.arange(bands), slice(0, height), slice(0, width)), dtype)
     out = np.empty(shape, dtype)
-    tiles = block_tiles((shape[1], shape[2]), blocks, pixels=_PART)
-    map_tiles(partial(_fill, reader, out), tiles, engine=processors() if len(tiles) > 1 else 1)
+    map_tiles(partial(_fill, reader, out), block_tiles((height, width), blocks, pixels=_PART), engine=processors())
     return out
 
 

@@ -290,6 +290,7 @@ def test_infinite_values_are_refused_with_band_and_count(tmp_path: Path) -> None
 def test_memory_is_the_output_and_about_one_band(tmp_path: Path) -> None:
     cube = numbers(8, 600, 600)
     file = write_tif(tmp_path / "s.tif", cube, names=TEN[:8], nodata=0)
+    read_scene(file)  # imports
     tracemalloc.start()
     try:
         scene = read_scene(file)
