@@ -67,13 +67,16 @@ def in_turn(submit: Callable[[Item], Awaited[Result]], items: Iterable[Item], ah
 def threads_of(client: "Client") -> int:
     """Return how many threads the workers of a cluster have together, at least 1."""
     there: Any = client  # dask says no types
-    return max(1, int(sum(there.nthreads().values())))
+    try:
+        return max(1, int(sum(there.nthreads().values())))
+    except (OSError, RuntimeError) as error:
+        raise _no_scheduler() from error
 
 
 def map_on(client: "Client", function: Callable[[Item], Result], items: Sequence[Item]) -> Generator[Result]:
     """Send all items at once; yield the results in order."""
     for future in client.map(function, items, pure=False):
-        yield _await(client, future)
+        yield _Task(client, future).result()
 
 
 def stream_on(
@@ -200,7 +203,7 @@ class _Reply:
                 raise
             self._kept.forget(self._k)
             self._future = None
-            raise _LostError from error
+            raise _LostError from error.with_traceback(None)  # dask holds the error, and that would hold us
 
 
 class _LostError(Exception):
@@ -226,8 +229,10 @@ def _place(client: Any, value: object) -> Any:
         (future,) = client.scatter([value], hash=False, timeout=PATIENCE)
     except TimeoutError as error:
         raise _no_worker() from error
-    except (OSError, KeyError) as error:  # the worker went away meanwhile
-        raise CancelledError from error
+    except (OSError, KeyError) as error:
+        if client.status != "running":
+            raise _no_scheduler() from error
+        raise CancelledError from error  # the worker went away meanwhile
     return future
 
 
@@ -239,7 +244,10 @@ class _Task:
     future: Any
 
     def result(self) -> Any:
-        return _await(self.client, self.future)
+        try:
+            return _await(self.client, self.future)
+        except CancelledError as error:
+            raise CitygrainError(f"the cluster gave a task up: {error}", mend="see the log of its scheduler") from error
 
     def cancel(self) -> None:
         self.future.cancel()
@@ -252,9 +260,11 @@ def _await(client: Any, future: Any) -> Any:
         start = time.monotonic()
         try:
             return future.result(timeout=min(look, PATIENCE))
-        except TimeoutError:
+        except OSError as error:
             if future.status == "error":
-                raise
+                future.result()  # its own error
+            if not isinstance(error, TimeoutError):
+                raise _no_scheduler() from error
         alone = 0.0 if _any_worker(client) else alone + time.monotonic() - start
         if alone >= PATIENCE:
             raise _no_worker()
@@ -271,6 +281,10 @@ def _any_worker(client: Any) -> bool:
 def _no_worker() -> CitygrainError:
     came = f"the cluster had no worker to work for {PATIENCE:.0f} s"
     return CitygrainError(came, wanted="one that runs and has memory free", mend="start workers, then begin again")
+
+
+def _no_scheduler() -> CitygrainError:
+    return CitygrainError("the scheduler of the cluster does not answer any more", mend="start it, then begin again")
 
 
 def _shared(client: Any, value: object) -> Any:
