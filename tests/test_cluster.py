@@ -67,10 +67,9 @@ def expected() -> list[int]:
 
 
 def test_values_are_sent_once_and_the_scheduler_forgets_them(client: Client) -> None:
-    sent, tasks = [], []
+    sent = []
     with Kept(client, SIZE, lambda k: (sent.append(k), begin(k))[1]) as kept:
-        for _ in answers(kept):
-            tasks.append(len(client.cluster.scheduler.tasks))
+        tasks = [len(client.cluster.scheduler.tasks) for _ in answers(kept)]
     assert sent == list(range(SIZE))
     assert max(tasks) <= 4 * SIZE  # of those that were done nothing is kept, however many steps there are
     with Kept(client, SIZE, begin) as kept:
