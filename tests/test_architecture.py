@@ -15,8 +15,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 
 FLOORS = (
     "errors", "files", "tempering", "legend", "lcz", "sensors", "lazy", "cluster", "tiles", "excerpt", "grids", "_rows",
-    "rows", "_zones", "zones", "scene", "imagery", "features", "segments", "segment_rows", "tessellation", "grid_patches",
-    "pixel_context", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
+    "rows", "_zones", "zones", "scene", "imagery", "features", "segments", "segment_rows", "tessellation",
+    "grid_patches", "pixel_context", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 
