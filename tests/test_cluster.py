@@ -2,7 +2,7 @@
 
 import asyncio
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from distributed.core import Status
 
 from citygrain import cluster
 from citygrain.cluster import Kept, map_on, stream_on
@@ -89,12 +90,25 @@ def test_a_lost_worker_changes_no_answer(client: Client, at: int) -> None:
     assert not client.futures
 
 
-def test_without_a_worker_it_ends_in_one_line(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def pause(client: Client) -> None:
+    """Let workers take no more, as they do when their memory is full."""
+
+    def stop(dask_worker: Any) -> None:
+        dask_worker.memory_manager.memory_pause_fraction = False  # nobody else decides
+        dask_worker.status = Status.paused
+
+    client.run(stop)
+
+
+@pytest.mark.parametrize("end", [partial(lose, count=2), pause], ids=["lost", "paused"])
+def test_without_a_worker_it_ends_in_one_line(
+    client: Client, end: Callable[[Client], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     kept = Kept(client, SIZE, begin)
     stream, tasks = answers(kept), stream_on(client, total_of, range(99), 5)
     assert next(stream) == 0 and next(tasks) == 5
-    lose(client, 2)
+    end(client)
     for waiting in (stream, tasks, map_on(client, abs, [1])):
         with pytest.raises(CitygrainError, match="no worker to work for") as caught:
             list(waiting)

@@ -254,7 +254,7 @@ class _Task:
 
 
 def _await(client: Any, future: Any) -> Any:
-    """Wait for a result as long as there are workers, or may be some again soon."""
+    """Wait for a result as long as there are workers at work, or may be some again soon."""
     look, alone = _LOOK, 0.0
     while True:
         start = time.monotonic()
@@ -265,17 +265,21 @@ def _await(client: Any, future: Any) -> Any:
                 future.result()  # its own error
             if not isinstance(error, TimeoutError):
                 raise _no_scheduler() from error
-        alone = 0.0 if _any_worker(client) else alone + time.monotonic() - start
+        alone = 0.0 if _anyone_works(client) else alone + time.monotonic() - start
         if alone >= PATIENCE:
             raise _no_worker()
         look *= 2  # a large result over a slow line may take its time
 
 
-def _any_worker(client: Any) -> bool:
+def _anyone_works(client: Any) -> bool:
+    """Tell whether a worker takes tasks, or is still at one: one whose memory is full does neither in the end."""
     try:
-        return bool(client.nthreads())
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()  # more than a few only when asked for
     except OSError:
         return False
+    return any(
+        worker["status"] == "running" or worker["metrics"].get("task_counts", {}).get("executing") for worker in workers
+    )
 
 
 def _no_worker() -> CitygrainError:
