@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
 BANDS = 8
 
+SEGMENT = 100
+"""Pixels of a superpixel: 1 ha at 10 m."""
+
 
 def main(*, quick: bool = False) -> list[Row]:
     """Return the rows of speed-up, scheduler and traffic."""
     side, tiles = (256, 50) if quick else (4_096, 2_000)
     features = xr.DataArray(large(side, BANDS), dims=("band", "y", "x"))
-    cut = partial(superpixels, n_segments=side * side // 400)
+    cut = partial(superpixels, n_segments=side * side // SEGMENT)
     serial = np.asarray(cut(features, engine=1))
     took, moved, each = {}, {}, 0.0
     for workers, direct in ((1, True), (2, False), (2, True)):

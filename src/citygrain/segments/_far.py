@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BlocksThere"]
 
-TOGETHER = 4
-"""Blocks that are one task: as many as a thread of the client has room for, and few enough for all workers."""
+TOGETHER = 16
+"""Blocks that are one task, at most: a task costs the scheduler some milliseconds, whatever it does."""
+
+SHARES = 4
+"""Tasks for each thread of the cluster, at least: so that all are busy to the end."""
 
 Ints = npt.NDArray[np.int64]
 Share = list[Block]
@@ -43,11 +46,13 @@ class BlocksThere:
         Where they lie, in lattice cells.
     client : distributed.Client
         A client of the cluster.
+    room : int
+        Blocks that this process has room for at a time.
     """
 
-    def __init__(self, shelf: Shelf, steps: Steps, tiles: list[Tile], client: "Client") -> None:
+    def __init__(self, shelf: Shelf, steps: Steps, tiles: list[Tile], client: "Client", *, room: int) -> None:
         self._shelf, self._steps, self._tiles = shelf, steps, tiles
-        together = max(1, min(TOGETHER, len(tiles) // (4 * threads_of(client))))
+        together = max(1, min(TOGETHER, room, len(tiles) // (SHARES * threads_of(client))))
         self._shares = [range(len(tiles))[first : first + together] for first in range(0, len(tiles), together)]
         self._kept: Kept[Share] = Kept(client, len(self._shares), self._begin)
 

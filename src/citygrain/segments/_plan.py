@@ -32,6 +32,12 @@ class Plan:
     threads: int
     on_disk: bool
 
+    @property
+    def sendable(self) -> int:
+        """Blocks that can be held at a time, each packed for another process too, while no thread works here."""
+        packed = 2 * (self.bands + self.bands % 2) + 1
+        return max(1, self.threads * work_bytes(60, self.bands) // (3 * 60 * packed))
+
     def shelf(self, scratch: Path | None) -> Shelf:
         """Make the shelf of the blocks."""
         if self.on_disk:

@@ -261,7 +261,7 @@ def _work_on(
     steps = Steps(shelf.bands, weight, lattice.shape[1], shape, _limits(lattice))
     if engine is None or isinstance(engine, int):
         return nullcontext(BlocksHere(shelf, steps, plan.threads))
-    return BlocksThere(shelf, steps, plan.tiles, engine)
+    return BlocksThere(shelf, steps, plan.tiles, engine, room=plan.sendable)
 
 
 def _iterate(blocks: Blocks, centres: Centres, iterations: int, progress: Progress | None) -> None:
