@@ -14,7 +14,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 
 FLOORS = (
-    "errors", "files", "tempering", "legend", "lcz", "sensors", "tiles", "engines", "lazy", "excerpt", "grids",
+    "errors", "files", "tempering", "legend", "lcz", "sensors", "cluster", "tiles", "engines", "lazy", "excerpt", "grids",
     "_rows", "rows", "_zones", "zones", "scene", "imagery", "features", "segments", "segment_rows", "tessellation",
     "grid_patches", "pixel_context", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
 )  # fmt: skip
@@ -51,7 +51,8 @@ KNOWN_IN = {
     "typer": ("cli/",),
     "rich": ("cli/",),
     "pydantic": ("workflows/",),
-    "distributed": ("tiles.py", "engines.py", "segments/slic.py"),  # the last only names the type of an engine
+    # The others only name the type of an engine.
+    "distributed": ("cluster.py", "engines.py", "tiles.py", "segments/slic.py", "segments/_far.py"),
 }
 WITHOUT_TORCH = (
     "models/forest.py",

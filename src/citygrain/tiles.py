@@ -1,17 +1,15 @@
 """Windows over a raster, and the engines that run a function over them: serial, threads, or a dask cluster.
 
 Results come back in tile order whatever the engine, so a reduction over them adds in a fixed order.
-This is the only room that knows dask.
 """
 
 import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from citygrain.cluster import in_turn, map_on, stream_on
 from citygrain.errors import InputError
 
 if TYPE_CHECKING:
@@ -145,8 +143,7 @@ def map_tiles(
     [2, 2, 1]
     """
     if not isinstance(engine, int):
-        futures = engine.map(function, items, pure=False)
-        return _collect((future.result() for future in futures), len(items), progress)
+        return _collect(map_on(engine, function, items), len(items), progress)
     if engine <= 1:
         return _collect(map(function, items), len(items), progress)
     with ThreadPoolExecutor(engine) as pool:
@@ -182,54 +179,19 @@ def stream_tiles(
     [20, 20, 10]
     """
     if not isinstance(engine, int):
-        client: Any = engine
-        there, workers = _shared(client, shared), sum(client.nthreads().values())
-        yield from _in_turn(lambda item: client.submit(function, there, item, pure=False), items, 2 * workers)
+        yield from stream_on(engine, function, items, shared)
     elif engine <= 1:
         for item in items:
             yield function(shared, item)
     else:
         pool, patient = ThreadPoolExecutor(engine), True
         try:
-            yield from _in_turn(lambda item: pool.submit(function, shared, item), items, engine + 1)
+            yield from in_turn(lambda item: pool.submit(function, shared, item), items, engine + 1)
         except KeyboardInterrupt:
             patient = False  # who interrupts does not wait for a worker that waits for a silent server
             raise
         finally:
             pool.shutdown(wait=patient, cancel_futures=not patient)
-
-
-def _shared(client: Any, value: object) -> Any:
-    """Put an object onto a cluster as the result of a task: unlike scattered data it is made again if it is lost."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)  # once, and meant
-        return client.submit(_itself, _Held(value), pure=False)
-
-
-@dataclass(frozen=True)
-class _Held:
-    """An object whose parts dask does not look at."""
-
-    value: Any
-
-
-def _itself(held: _Held) -> Any:
-    return held.value
-
-
-def _in_turn(submit: Callable[[Item], Any], items: Iterable[Item], ahead: int) -> Iterator[Any]:
-    """Submit items, at most `ahead` before the first result that is still awaited; yield results in order."""
-    waiting: deque[Any] = deque()
-    try:
-        for item in items:
-            waiting.append(submit(item))
-            if len(waiting) >= max(1, ahead):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:  # an error, or nobody wants the rest
-            future.cancel()
 
 
 def _collect(results: Iterable[Result], total: int, progress: Progress | None) -> list[Result]:

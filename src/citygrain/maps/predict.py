@@ -5,6 +5,7 @@ model judges them. A block needs nothing else, so blocks may be done by threads 
 any size.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -223,7 +224,6 @@ class _Job:
         return self.model.card.legend
 
 
-_Item = tuple[Tile, npt.NDArray[np.int64], SceneRows]
 _Judged = tuple[Tile, npt.NDArray[np.int64], Floats]
 """A block of the map, the units that lie there, and their class probabilities (m, k)."""
 
@@ -231,12 +231,20 @@ _Judged = tuple[Tile, npt.NDArray[np.int64], Floats]
 def _judged(job: _Job, engine: Engine, block: int, progress: Progress | None) -> Iterator[_Judged]:
     """Yield the blocks of a scene with the answers for their units, in order."""
     done, total = 0, len(job.tessellation)
-    items = _items(job, block, sent=not isinstance(engine, int))
-    for answer in stream_tiles(_judge, items, shared=job.model, engine=engine):
-        done += answer[1].size
+    under_way: deque[tuple[Tile, npt.NDArray[np.int64]]] = deque()  # what the workers of a cluster need not know
+
+    def rows() -> Iterator[SceneRows]:
+        for tile, units in job.tessellation.blocks(block):
+            under_way.append((tile, units))
+            chosen = job.rows.subset(units)
+            yield chosen if isinstance(engine, int) else chosen.cropped()
+
+    for shares in stream_tiles(_judge, rows(), shared=job.model, engine=engine):
+        tile, units = under_way.popleft()
+        done += units.size
         if progress:
             progress(done, total)
-        yield answer
+        yield tile, units, shares
     if progress and done < total:  # pixels without data were left out
         progress(total, total)
 
@@ -247,20 +255,13 @@ def _heard(judged: Iterator[_Judged], listener: Listener) -> Iterator[_Judged]:
         yield answer
 
 
-def _items(job: _Job, block: int, *, sent: bool) -> Iterator[_Item]:
-    for tile, units in job.tessellation.blocks(block):
-        rows = job.rows.subset(units)
-        yield tile, units, rows.cropped() if sent else rows
-
-
-def _judge(model: Classifier, item: _Item) -> _Judged:
+def _judge(model: Classifier, rows: SceneRows) -> Floats:
     """Read the window of a block, make its rows and judge them: a pure function, here or on a cluster."""
-    tile, units, rows = item
-    if units.size == 0:
-        return tile, units, np.empty((0, len(model.card.legend)), np.float32)
+    if len(rows) == 0:
+        return np.empty((0, len(model.card.legend)), np.float32)
     near = rows.loaded()
     # Patches are cut as the model reads them; rows of single values are small.
-    return tile, units, model.predict_proba(near[:] if len(rows.shape) == 2 else near)
+    return model.predict_proba(near[:] if len(rows.shape) == 2 else near)
 
 
 def _by_window(job: _Job, judged: Iterator[_Judged], probabilities: bool) -> Iterator[MapWindow]:

@@ -9,9 +9,11 @@ import numpy.typing as npt
 from citygrain.segments._kernel import MOVED, mean_cells
 from citygrain.tiles import Tile, tile_grid
 
-__all__ = ["Centres", "Lattice", "lay_lattice"]
+__all__ = ["Centres", "Lattice", "Table", "lay_lattice", "ring"]
 
 Ints = npt.NDArray[np.int64]
+Table = tuple[npt.NDArray[np.int16], Ints, npt.NDArray[np.uint8]]
+"""Features, places and states of centres, as `_kernel.assign` takes them."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,13 @@ class Centres:
 
     def part(self, tile: Tile) -> "Centres":
         """Return the centres of `tile` (in cells) and of the ring of cells around it."""
-        window = slice(tile.row, tile.row + tile.height + 2), slice(tile.column, tile.column + tile.width + 2)
+        window = ring(tile)
         return Centres(self.sums[window], self.features[window], self.places[window], self.states[window])
+
+    def table(self) -> Table:
+        """Return what an assignment needs of them."""
+        features, places = np.ascontiguousarray(self.features), np.ascontiguousarray(self.places)
+        return features, places, np.ascontiguousarray(self.states)
 
     def moved(self) -> "Centres":
         """Return the centres after their sums have changed; one without members stays where it was."""
@@ -101,6 +108,11 @@ class Centres:
         stayed = (features == self.features).all(axis=-1) & (places == self.places).all(axis=-1) & (self.states > 0)
         states = np.where(stayed, 1, np.where(members[..., 0], MOVED, self.states)).astype(np.uint8)
         return Centres(self.sums, features, places, states)
+
+
+def ring(tile: Tile) -> tuple[slice, slice]:
+    """Return where the centres of `tile` (in cells) and of the ring of cells around it lie in their table."""
+    return slice(tile.row, tile.row + tile.height + 2), slice(tile.column, tile.column + tile.width + 2)
 
 
 def lay_lattice(shape: tuple[int, int], valid: int, wanted: int) -> Lattice:

@@ -32,6 +32,12 @@ class Plan:
     threads: int
     on_disk: bool
 
+    @property
+    def sendable(self) -> int:
+        """Blocks that can be held at a time, each packed for another process too, while no thread works here."""
+        packed = 2 * (self.bands + self.bands % 2) + 1
+        return max(1, self.threads * work_bytes(60, self.bands) // (3 * 60 * packed))
+
     def shelf(self, scratch: Path | None) -> Shelf:
         """Make the shelf of the blocks."""
         if self.on_disk:
@@ -39,8 +45,10 @@ class Plan:
         return MemoryShelf(len(self.tiles), self.bands)
 
 
-def plan_memory(lattice: Lattice, tiles: list[Tile], bands: int, memory: int | None, threads: int) -> Plan:
-    """Decide what is kept where, and how many threads there is memory for.
+def plan_memory(
+    lattice: Lattice, tiles: list[Tile], bands: int, memory: int | None, threads: int, *, kept: int = 0
+) -> Plan:
+    """Decide what is kept where, and how many threads there is memory for; `kept` tables of centres are remembered.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def plan_memory(lattice: Lattice, tiles: list[Tile], bands: int, memory: int | N
     if memory is None:
         return Plan(lattice, tiles, bands, threads, on_disk=False)
     room = max(block_size(lattice.edges(tile)) for tile in tiles)
-    work, tables = work_bytes(room, bands), table_bytes(lattice, bands)
+    work, tables = work_bytes(room, bands), table_bytes(lattice, bands, kept)
     if tables + work > memory:
         need = -(-(tables + work) // 2**20)
         came = f"memory of {memory // 2**20} MB for {lattice.wanted} segments of {bands} features"
@@ -75,9 +83,12 @@ def work_bytes(room: int, bands: int) -> int:
     return room * (16 * bands + 2 * bands + 2 + 40 + (20 * bands + 80) // 6)
 
 
-def table_bytes(lattice: Lattice, bands: int) -> int:
-    """Return what the tables of centres, of their changes, and of the pieces of all blocks take."""
+def table_bytes(lattice: Lattice, bands: int, kept: int = 0) -> int:
+    """Return what the tables of centres, of their changes, and of the pieces of all blocks take.
+
+    `kept` older tables are those from which a cluster's lost blocks are made again.
+    """
     cells = (lattice.shape[0] + 2) * (lattice.shape[1] + 2)
-    centres = 16 * (bands + 3) + 4 * bands + 40
+    centres = 16 * (bands + 3) + 4 * bands + 40 + kept * (2 * bands + 9)
     pieces = 3 * (20 * bands + 80)
     return cells * (centres + pieces)

@@ -46,6 +46,10 @@ class Block:
     packed: npt.NDArray[np.int16]
     slots: npt.NDArray[np.uint8]
 
+    def __sizeof__(self) -> int:
+        """Return its bytes, as dask asks for them to decide what to move, and what to write to disk."""
+        return self.packed.nbytes + self.slots.nbytes
+
 
 class Shelf(Protocol):
     """Keeps blocks by number; several threads may use it, each on its own block."""

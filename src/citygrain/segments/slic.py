@@ -7,7 +7,8 @@ the whole scene, and quantised to 16 bits; a bright pixel far away changes nothi
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,12 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import wrap_xr
 
 from citygrain.errors import InputError
-from citygrain.segments import _kernel, _pack
-from citygrain.segments._connect import Pieces, cut_pieces
+from citygrain.segments import _pack
+from citygrain.segments._blocks import Blocks, BlocksHere, Steps
+from citygrain.segments._connect import Pieces
+from citygrain.segments._far import BlocksThere
 from citygrain.segments._lattice import Centres, Lattice, lay_lattice
-from citygrain.segments._plan import plan_memory, reading_threads
+from citygrain.segments._plan import Plan, plan_memory, reading_threads
 from citygrain.segments._scaling import Scaling, scale_features, survey, whole_or_window
 from citygrain.segments._seams import join_blocks, renumber
 from citygrain.segments._shelf import Block, Shelf
@@ -39,9 +42,6 @@ SMALLEST = 0.25
 
 BLOCK = 512
 """Pixels on a side of a block, in whole lattice cells. Fragments within are merged first, so it tells."""
-
-BATCH = 64
-"""Blocks that are sent to a cluster at a time."""
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
@@ -201,6 +201,11 @@ class _Means:
         """Threads of this process, as many as there is memory for."""
         return self.engine if isinstance(self.engine, int) else processors()
 
+    @property
+    def on_cluster(self) -> bool:
+        """Whether the blocks go to a cluster."""
+        return not isinstance(self.engine, int | None)
+
 
 def _segment(features: xr.DataArray, sink: Sink, wish: Wish, means: _Means) -> dict[str, Any]:
     """Cut a scene into superpixels, hand them to `sink` window by window, return what there is to say of them."""
@@ -210,13 +215,16 @@ def _segment(features: xr.DataArray, sink: Sink, wish: Wish, means: _Means) -> d
     known = survey(features, tile_grid((height, width), BLOCK), readers)
     lattice = lay_lattice((height, width), known.valid, wish.wanted(features, known.valid))
     scaling = scale_features(known.bulk, wish.compactness**2 * lattice.reach)
-    plan = plan_memory(lattice, lattice.tiles(BLOCK), len(features), means.memory, means.threads)
-    means = replace(means, engine=plan.threads) if isinstance(means.engine, int | None) else means
+    kept = wish.iterations if means.on_cluster else 0
+    plan = plan_memory(lattice, lattice.tiles(BLOCK), len(features), means.memory, means.threads, kept=kept)
     with plan.shelf(means.scratch) as shelf:
         fill = partial(_fill, shelf, features, scaling, lattice)
         map_tiles(fill, list(enumerate(plan.tiles)), engine=plan.threads)
-        _iterate(shelf, lattice, (wish.compactness * scaling.step) ** 2 / lattice.area, wish, means)
-        n = _connect(shelf, lattice, plan.tiles, sink, plan.threads)
+        weight = (wish.compactness * scaling.step) ** 2 / lattice.area
+        with _work_on(shelf, lattice, weight, plan, means.engine) as blocks:
+            _iterate(blocks, Centres.none(lattice.shape, plan.bands), wish.iterations, means.progress)
+            pieces = blocks.cut()
+        n = _connect(pieces, shelf, lattice, plan.tiles, sink)
     log.info("%d superpixels of %.1f pixels on average (%d wanted)", n, known.valid / n, lattice.wanted)
     return {
         "long_name": "superpixel",
@@ -245,86 +253,44 @@ def _fill(shelf: Shelf, features: xr.DataArray, scaling: Scaling, lattice: Latti
     shelf.put(k, Block(tile, (rows, columns), packed, _pack.start(values, within)))
 
 
-def _iterate(shelf: Shelf, lattice: Lattice, weight: float, wish: Wish, means: _Means) -> None:
-    """Assign and sum tile by tile, move the centres, repeat."""
-    bands = shelf.bands
-    centres = Centres.none(lattice.shape, bands)
-    numbers = range(len(shelf))
-    for tile, sums in map_tiles(partial(_sum_block, shelf, bands), numbers, engine=means.threads):
+def _work_on(
+    shelf: Shelf, lattice: Lattice, weight: float, plan: Plan, engine: "int | Client | None"
+) -> AbstractContextManager[Blocks]:
+    """Decide who works on the blocks: threads here, or the workers of a cluster."""
+    shape = int(lattice.rows[-1]), int(lattice.columns[-1])
+    steps = Steps(shelf.bands, weight, lattice.shape[1], shape, _limits(lattice))
+    if engine is None or isinstance(engine, int):
+        return nullcontext(BlocksHere(shelf, steps, plan.threads))
+    return BlocksThere(shelf, steps, plan.tiles, engine, room=plan.sendable)
+
+
+def _iterate(blocks: Blocks, centres: Centres, iterations: int, progress: Progress | None) -> None:
+    """Sum block by block, move the centres, assign block by block and add the changes, repeat."""
+    for tile, sums in blocks.sums():
         centres.part(tile).sums[...] += sums
-    for done in range(1, wish.iterations + 1):
+    for done in range(1, iterations + 1):
         centres = centres.moved()
-        if means.engine is None or isinstance(means.engine, int):
-            found = map_tiles(partial(_assign_kept, shelf, weight, centres), numbers, engine=means.threads)
-        else:
-            found = _assign_sent(shelf, weight, centres, means.engine)
         moved = False
-        for tile, change in found:
+        for tile, change in blocks.assign(centres):
             centres.part(tile).sums[...] += change
             moved |= bool(change.any())
-        if means.progress:
-            means.progress(done, wish.iterations)
+        if progress:
+            progress(done, iterations)
         if not moved:
             break
 
 
-def _sum_block(shelf: Shelf, bands: int, k: int) -> tuple[Tile, Ints]:
-    block = shelf.get(k)
-    return block.tile, _kernel.sum_cells(block.packed, block.slots, block.edges, bands)
-
-
-def _assign_kept(shelf: Shelf, weight: float, centres: Centres, k: int) -> tuple[Tile, Ints]:
-    """Give a block on the shelf its new slots; return the change of the sums."""
-    block = shelf.get(k)
-    slots, change = _assign_block(weight, (block, centres.part(block.tile)))
-    shelf.put_slots(k, slots)
-    return block.tile, change
-
-
-def _assign_sent(shelf: Shelf, weight: float, centres: Centres, client: "Client") -> list[tuple[Tile, Ints]]:
-    """Do the same on a cluster."""
-    changes = []
-    for first in range(0, len(shelf), BATCH):
-        numbers = range(first, min(first + BATCH, len(shelf)))
-        blocks = [shelf.get(k) for k in numbers]
-        sent = [(block, centres.part(block.tile)) for block in blocks]
-        for k, block, (slots, change) in zip(
-            numbers, blocks, map_tiles(partial(_assign_block, weight), sent, engine=client), strict=True
-        ):
-            shelf.put_slots(k, slots)
-            changes.append((block.tile, change))
-    return changes
-
-
-def _assign_block(weight: float, item: tuple[Block, Centres]) -> tuple[npt.NDArray[np.uint8], Ints]:
-    """Return a block's new slots and the change of the sums: the map of map and reduce."""
-    block, centres = item
-    table = (
-        np.ascontiguousarray(centres.features),
-        np.ascontiguousarray(centres.places),
-        np.ascontiguousarray(centres.states),
-    )
-    return _kernel.assign(block.packed, block.slots, block.edges, table, weight)
-
-
-def _connect(shelf: Shelf, lattice: Lattice, tiles: list[Tile], sink: Sink, threads: int) -> int:
-    """Make the segments connected, merge fragments, number them, hand them on; return how many there are."""
-    numbers, across = range(len(shelf)), sum(tile.row == 0 for tile in tiles)
-    smallest, largest = round(SMALLEST * lattice.area), round(lattice.area)
-    pieces = map_tiles(partial(_cut_block, shelf, lattice, (smallest, largest)), numbers, engine=threads)
-    final, n = join_blocks(pieces, across, (smallest, largest, lattice.wanted))
-    map_tiles(partial(_hand_on, shelf, lattice, sink), list(zip(tiles, final, numbers, strict=True)))
+def _connect(pieces: list[Pieces], shelf: Shelf, lattice: Lattice, tiles: list[Tile], sink: Sink) -> int:
+    """Join the pieces of all blocks, merge fragments, number them, hand them on; return how many there are."""
+    across = sum(tile.row == 0 for tile in tiles)
+    final, n = join_blocks(pieces, across, (*_limits(lattice), lattice.wanted))
+    map_tiles(partial(_hand_on, shelf, lattice, sink), list(zip(tiles, final, range(len(tiles)), strict=True)))
     return n
 
 
-def _cut_block(shelf: Shelf, lattice: Lattice, limits: tuple[int, int], k: int) -> Pieces:
-    """Find the connected pieces of a block; they take its place on the shelf."""
-    block = shelf.get(k)
-    clusters = _kernel.paint(block.slots, block.edges, (block.tile.row, block.tile.column), lattice.shape[1])
-    shape = shelf.bands, int(lattice.rows[-1]), int(lattice.columns[-1])
-    raster, pieces = cut_pieces(clusters, block.packed, block.edges, shape, limits=limits)
-    shelf.put_parts(k, raster)
-    return pieces
+def _limits(lattice: Lattice) -> tuple[int, int]:
+    """Return below how many pixels a fragment is merged, and from how many on a piece is never a fragment's target."""
+    return round(SMALLEST * lattice.area), round(lattice.area)
 
 
 def _hand_on(shelf: Shelf, lattice: Lattice, sink: Sink, item: tuple[Tile, Ints32, int]) -> None:
