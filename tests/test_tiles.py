@@ -30,7 +30,7 @@ def test_engines_agree_and_keep_the_order() -> None:
     tiles = tile_grid((50, 70), 9)
     serial = map_tiles(_area, tiles)
     assert map_tiles(_area, tiles, engine=4) == serial
-    with Client(processes=False, dashboard_address=None, n_workers=1, threads_per_worker=2) as client:
+    with Client(processes=False, dashboard_address=":0", n_workers=1, threads_per_worker=2) as client:
         assert map_tiles(_area, tiles, engine=client) == serial
 
 

@@ -200,7 +200,7 @@ def test_memory_is_held_on_a_scene_ten_times_as_large(tmp_path):
 
 def test_cluster_is_whole(whole):
     with (
-        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         assert np.array_equal(superpixels(SCENE, n_segments=120, engine=client).values, whole)
