@@ -254,8 +254,8 @@ def test_piped_output_is_quiet(citygrain: Command, world: Path, tmp_path: Path) 
 
 
 def test_the_module_is_the_command_line() -> None:
-    command = [sys.executable, "-m", "citygrain", "run", "none.toml"]
+    command = [sys.executable, "-m", "citygrain", "legends", "nowhere"]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 2
-    assert said.stderr.startswith("citygrain: ") and "none.toml" in said.stderr
+    assert said.stderr.startswith("citygrain: ") and "nowhere" in said.stderr
     assert len(said.stderr.strip().splitlines()) == 1

@@ -82,7 +82,8 @@ def test_the_assessment_has_its_promised_shape(done: Path) -> None:
     assert figures["superpixel"]["count"] == units["test"] > 50
 
 
-def test_csv_html_and_json_agree(done: Path) -> None:
+def test_csv_html_and_json_agree(finished_runs: Path) -> None:
+    done = finished_runs / "a"
     matrix = json.loads((done / "assessment.json").read_text())["superpixel"]["confusion"]["matrix"]
     rows = [line.split(",") for line in (done / "confusion.csv").read_text().splitlines()]
     assert [[int(cell) for cell in row[1:5]] for row in rows[1:5]] == matrix
@@ -91,7 +92,8 @@ def test_csv_html_and_json_agree(done: Path) -> None:
     assert f"{accuracy:.3f}" in page or f"{100 * accuracy:.1f}" in page
 
 
-def test_the_map_holds_what_the_superpixels_say(done: Path) -> None:
+def test_the_map_holds_what_the_superpixels_say(finished_runs: Path) -> None:
+    done = finished_runs / "a"
     with rasterio.open(done / "map.tif") as a, rasterio.open(done / "segments.tif") as b:
         codes, segments = a.read(1), b.read(1)
         assert a.transform == b.transform and a.crs == b.crs
@@ -100,7 +102,8 @@ def test_the_map_holds_what_the_superpixels_say(done: Path) -> None:
         assert np.unique(codes[segments == label]).size == 1
 
 
-def test_training_and_test_patches_share_no_pixel(done: Path) -> None:
+def test_training_and_test_patches_share_no_pixel(finished_runs: Path) -> None:
+    done = finished_runs / "a"
     with h5py.File(done / "samples.h5") as file:
         role, unit, extent = file["units/role"][:], file["unit"][:], file["extent"][:]
         train = extent[role[unit] == 1]
