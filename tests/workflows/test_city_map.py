@@ -51,6 +51,14 @@ def done(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def learned(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of an uninterrupted run with a network, up to its assessment."""
+    folder = tmp_path_factory.mktemp("learned")
+    run_city_map(config(world, "cnn"), folder, until="assess")
+    return folder
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name not in TIMED]
     return {
@@ -184,27 +192,25 @@ def test_a_run_killed_at_any_step_ends_in_the_same_files(world: Path, done: Path
 
 
 @pytest.mark.slow
-def test_a_training_killed_after_an_epoch_ends_in_the_same_files(world: Path, tmp_path: Path) -> None:
-    run_city_map(config(world, "cnn"), tmp_path / "whole")
-    killed(world, tmp_path / "killed", "cnn", "train", tick=1)
-    run_city_map(config(world, "cnn"), tmp_path / "killed")
-    mine = {k: v for k, v in contents(tmp_path / "whole").items() if not k.startswith(".")}
-    assert mine == contents(tmp_path / "killed")
-    whole, killed_ = (read_log(tmp_path / name / FOLDER) for name in ("whole", "killed"))
+def test_a_training_killed_after_an_epoch_ends_in_the_same_files(world: Path, learned: Path, tmp_path: Path) -> None:
+    killed(world, tmp_path, "cnn", "train", tick=1)
+    run_city_map(config(world, "cnn"), tmp_path, until="assess")
+    mine = {k: v for k, v in contents(learned).items() if not k.startswith(".")}
+    assert mine == contents(tmp_path)
+    whole, killed_ = (read_log(folder / FOLDER) for folder in (learned, tmp_path))
     assert whole.epochs("loss/train") == killed_.epochs("loss/train")  # the log went on, too
     assert whole.steps("step/loss").keys() == killed_.steps("step/loss").keys()
     assert "map" in whole.tags("images")
-    judged = json.loads((tmp_path / "whole/assessment.json").read_text())["superpixel"]
+    judged = json.loads((learned / "assessment.json").read_text())["superpixel"]
     assert whole.run.Scalars("test/kappa")[0].value == pytest.approx(judged["kappa"])
 
 
 @pytest.mark.slow
-def test_no_log_is_written_where_none_is_wanted(world: Path, tmp_path: Path) -> None:
+def test_no_log_is_written_where_none_is_wanted(world: Path, learned: Path, tmp_path: Path) -> None:
     quiet = config(world, "cnn").model_copy(update={"tensorboard": False})
-    run_city_map(quiet, tmp_path / "quiet", until="train")
-    run_city_map(config(world, "cnn"), tmp_path / "told", until="train")
-    assert not (tmp_path / "quiet" / FOLDER).exists()
-    assert contents(tmp_path / "quiet") == contents(tmp_path / "told")
+    run_city_map(quiet, tmp_path, until="assess")
+    assert not (tmp_path / FOLDER).exists() and (learned / FOLDER).exists()
+    assert contents(tmp_path) == contents(learned)
 
 
 def test_a_mistake_in_the_reference_loses_nothing(world: Path, tmp_path: Path) -> None:
