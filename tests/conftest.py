@@ -42,8 +42,9 @@ settings.load_profile("citygrain")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the pages, which take longest: no process is to wait for them at the end."""
-    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_tutorials.py"))
+    """Begin with the pages and then whole runs, which take longest: no process is to wait for one at the end."""
+    pages = ("test_docs.py", "test_tutorials.py")
+    items.sort(key=lambda item: (item.path.name not in pages, item.path.parent.name != "workflows"))
 
 
 @pytest.hookimpl(wrapper=True)
