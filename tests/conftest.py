@@ -42,8 +42,9 @@ settings.load_profile("citygrain")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the pages, which take longest: no process is to wait for them at the end."""
-    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_tutorials.py"))
+    """Begin with the pages and then whole runs, which take longest: no process is to wait for one at the end."""
+    pages = ("test_docs.py", "test_tutorials.py")
+    items.sort(key=lambda item: (item.path.name not in pages, item.path.parent.name != "workflows"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -147,6 +148,16 @@ def quilt() -> tuple[xr.DataArray, xr.DataArray]:
     return features, raster_like(labels, grid)
 
 
+UNDRAWN = ("citygrain.report.pages.encode_figure", lambda *_, **__: b"\x89PNG")
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Draw no picture for a report: for tests that read its words, or do not look at it."""
+    with patch(*UNDRAWN):
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of runs: `a`; `b`, whose map has other classes in places; `c`, with other superpixels.
@@ -181,7 +192,7 @@ def make_runs(city: SyntheticCity, folder: Path) -> None:
     write_city(folder, city)
     for name, n_segments in (("a", 900), ("c", 1100)):
         (folder / f"{name}.toml").write_text(run_toml(per_class=60, n_segments=n_segments), encoding="utf-8")
-        with patch("citygrain.report.pages.encode_figure", lambda *_, **__: b"\x89PNG"):
+        with patch(*UNDRAWN):
             run_city_map(read_config(folder / f"{name}.toml", {}), folder / name)
     shutil.copytree(folder / "a", folder / "b")
     city_map = ThematicMap.read(folder / "a/map.tif", read_card(folder / "a/model").legend)

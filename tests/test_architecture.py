@@ -14,9 +14,10 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "citygrain"
 
 FLOORS = (
-    "errors", "files", "tempering", "legend", "lcz", "sensors", "cluster", "tiles", "engines", "lazy", "excerpt", "grids",
-    "_rows", "rows", "_zones", "zones", "scene", "imagery", "features", "segments", "segment_rows", "tessellation",
-    "grid_patches", "pixel_context", "samples", "models", "maps", "accuracy", "report", "workflows", "cli",
+    "errors", "files", "tempering", "legend", "lcz", "sensors", "cluster", "tiles", "engines", "lazy", "excerpt",
+    "grids", "_rows", "rows", "_zones", "zones", "scene", "imagery", "features", "segments", "segment_rows",
+    "tessellation", "grid_patches", "pixel_context", "samples", "models", "maps", "accuracy", "report", "workflows",
+    "cli",
 )  # fmt: skip
 """From the ground up: a room knows only rooms before it."""
 

@@ -158,7 +158,7 @@ def test_a_process_that_is_killed_goes_on(served, tmp_path):
         "--catalogue", site.api, "--products", "sentinel-2,worldcover", "--workers", "1", "--out", str(tmp_path),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    site.faults(faults.slow("*worldcover*.tif", 5))
+    site.faults(faults.slow("*worldcover*.tif", 1.5))
     process = subprocess.Popen(command, env=environment)
     kept = tmp_path / ".fetch"
     end = time.monotonic() + 120
@@ -178,6 +178,7 @@ def test_a_process_that_is_killed_goes_on(served, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_takes_what_was_fetched(served, citygrain, tmp_path):
     world, site = served("small")
     asked = (

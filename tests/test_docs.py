@@ -1,6 +1,6 @@
 """Every command and program of the guides runs and prints what the page says, and every link leads somewhere.
 
-The tutorials are in ``test_tutorials.py``, so that two processes share the pages.
+Those that look at the runs of ``examples/`` are in ``test_tutorials.py``, so that two processes share the pages.
 """
 
 import re
@@ -10,9 +10,9 @@ import pytest
 
 from citygrain.models.architectures import build_network
 from citygrain.models.catalogue import make_model
-from helpers.pages import GALLERY_LARGEST, PAGES, ROOT, RUNNING, Checkout, Unit, blocks_of, check_page, slug
+from helpers.pages import GALLERY_LARGEST, PAGES, ROOT, RUNNING, TUTORIALS, Checkout, Unit, blocks_of, check_page, slug
 
-UNITS = [unit for unit in RUNNING if not unit.tutorial]
+UNITS = [unit for unit in RUNNING if unit.name not in TUTORIALS]
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import pytest
 
 from citygrain.accuracy.assess import Assessment
 from citygrain.legend import Legend
-from citygrain.report import pages
 from citygrain.report.benchmark import BenchmarkRecord, figure_scores, write_benchmark
 
 EVIL = "<script>alert(1)</script>"
@@ -57,11 +56,6 @@ def record(**changes: Any) -> BenchmarkRecord:
         "config": {"seed": 0},
     }
     return BenchmarkRecord(**(fields | changes))
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "encode_figure", lambda *_, **__: b"\x89PNG")
 
 
 @pytest.mark.usefixtures("undrawn")

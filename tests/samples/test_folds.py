@@ -181,7 +181,7 @@ def test_the_leak_of_hong_kong(data: Path) -> None:
     ):
         right = 0
         for train, test in folds:
-            forest = RandomForestClassifier(50, random_state=0).fit(samples.x[train], samples.y[train])
+            forest = RandomForestClassifier(20, random_state=0).fit(samples.x[train], samples.y[train])
             right += int((forest.predict(samples.x[test]) == samples.y[test]).sum())
         scores[name] = right / len(samples)
     assert 0.90 < scores["random"] < 0.94, scores

@@ -153,6 +153,7 @@ def test_words_on_a_product_stand_only_where_there_is_one() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_against_worldcover_says_what_it_was_judged_by(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,9 +191,9 @@ def test_a_fetched_scene_goes_with_training_areas(data: Path, tmp_path: Path) ->
         "reference": {"path": "berlin.kml", "legend": "lcz"},
         "units": {"kind": "cells", "cell": 100},
         "samples": {"window": 9, "split": "polygons"},
-        "model": {"name": "forest"},
+        "model": {"name": "forest", "options": {"trees": 40}},
     }
-    run_city_map(parse_config(content, folder=tmp_path), tmp_path / "run")
+    run_city_map(parse_config(content, folder=tmp_path), tmp_path / "run", until="assess")
     figures = json.loads((tmp_path / "run/assessment.json").read_text(encoding="utf-8"))
     assert "reference_product" not in figures  # drawn by people, no product
     assert [one["file"] for one in figures["sources"]] == ["s2.tif"]

@@ -121,6 +121,7 @@ def world(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", ["cells", "pixels", "superpixels"])
 def test_a_run_on_polygons_tests_whole_polygons(world: Path, city: SyntheticCity, kind: str, tmp_path: Path) -> None:
     names = {name: name for name in city.legend.names}
@@ -131,7 +132,7 @@ def test_a_run_on_polygons_tests_whole_polygons(world: Path, city: SyntheticCity
             "units": {"kind": kind, "cell": 40},
             "segments": {"n_segments": 900},
             "samples": {"window": 9, "split": "polygons"},
-            "model": {"name": "forest"},
+            "model": {"name": "forest", "options": {"trees": 40}},
         }
     )
     run_city_map(config, tmp_path)

@@ -56,6 +56,7 @@ def test_the_report_says_the_split_of_each_figure(finished_runs: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_product_and_a_second_reference_stand_beside(finished_runs: Path, tmp_path: Path) -> None:
     given = {"path": str(finished_runs / "reference.tif"), "classes": CLASSES}
     few = {
@@ -87,6 +88,7 @@ def test_a_product_with_other_classes_is_refused_with_the_way_out(finished_runs:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_pixels_of_a_superpixel_stay_together(finished_runs: Path, tmp_path: Path) -> None:
     config = altered(
         finished_runs, units={"kind": "pixels"}, samples={"split": "superpixels"}, segments={"n_segments": 300}

@@ -51,6 +51,14 @@ def done(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def learned(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of an uninterrupted run with a network, up to its assessment."""
+    folder = tmp_path_factory.mktemp("learned")
+    run_city_map(config(world, "cnn"), folder, until="assess")
+    return folder
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name not in TIMED]
     return {
@@ -82,7 +90,8 @@ def test_the_assessment_has_its_promised_shape(done: Path) -> None:
     assert figures["superpixel"]["count"] == units["test"] > 50
 
 
-def test_csv_html_and_json_agree(done: Path) -> None:
+def test_csv_html_and_json_agree(finished_runs: Path) -> None:
+    done = finished_runs / "a"
     matrix = json.loads((done / "assessment.json").read_text())["superpixel"]["confusion"]["matrix"]
     rows = [line.split(",") for line in (done / "confusion.csv").read_text().splitlines()]
     assert [[int(cell) for cell in row[1:5]] for row in rows[1:5]] == matrix
@@ -91,7 +100,8 @@ def test_csv_html_and_json_agree(done: Path) -> None:
     assert f"{accuracy:.3f}" in page or f"{100 * accuracy:.1f}" in page
 
 
-def test_the_map_holds_what_the_superpixels_say(done: Path) -> None:
+def test_the_map_holds_what_the_superpixels_say(finished_runs: Path) -> None:
+    done = finished_runs / "a"
     with rasterio.open(done / "map.tif") as a, rasterio.open(done / "segments.tif") as b:
         codes, segments = a.read(1), b.read(1)
         assert a.transform == b.transform and a.crs == b.crs
@@ -100,7 +110,8 @@ def test_the_map_holds_what_the_superpixels_say(done: Path) -> None:
         assert np.unique(codes[segments == label]).size == 1
 
 
-def test_training_and_test_patches_share_no_pixel(done: Path) -> None:
+def test_training_and_test_patches_share_no_pixel(finished_runs: Path) -> None:
+    done = finished_runs / "a"
     with h5py.File(done / "samples.h5") as file:
         role, unit, extent = file["units/role"][:], file["unit"][:], file["extent"][:]
         train = extent[role[unit] == 1]
@@ -147,61 +158,69 @@ def test_a_damaged_file_is_made_again(world: Path, tmp_path: Path) -> None:
 KILL = """
 import os, sys
 from pathlib import Path
+<<<<<<< HEAD:tests/workflows/city/test_city_map.py
 from citygrain.workflows.board import FOLDER
 from citygrain.workflows.city.city_map import run_city_map
+=======
+import skops.io, citygrain.models.forest, citygrain.report.html  # loaded once, not by each that dies
+from citygrain.workflows.city.city_map import run_city_map
+>>>>>>> suite:tests/workflows/city/test_city_map.py
 from citygrain.workflows.config import read_config
-world, folder, model, step, tick = sys.argv[1:]
-seen = 0
-def observer(name, state):
-    global now
-    now = name
-    if (name, state) == (step, "started") and tick == "0":
-        os.kill(os.getpid(), 9)
-def progress(done, total):
-    if now == step and done >= int(tick) > 0:
-        os.kill(os.getpid(), 9)
-run_city_map(read_config(Path(world) / f"{model}.toml", {}), Path(folder), truth=Path(world) / "truth.tif",
-             observer=observer, progress=progress)
+world, folder, model, tick, *steps = sys.argv[1:]
+def live(step):
+    now = ""
+    def observer(name, state):
+        nonlocal now
+        now = name
+        if (name, state) == (step, "started") and tick == "0":
+            os.kill(os.getpid(), 9)
+    def progress(done, total):
+        if now == step and done >= int(tick) > 0:
+            os.kill(os.getpid(), 9)
+    run_city_map(read_config(Path(world) / f"{model}.toml", {}), Path(folder), truth=Path(world) / "truth.tif",
+                 observer=observer, progress=progress)
+for step in steps:
+    child = os.fork()
+    if not child:
+        live(step)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9, step
 """
 
 
-def killed(world: Path, folder: Path, model: str, step: str, tick: int = 0) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", KILL, world, folder, model, step, str(tick)], capture_output=True, check=False
-    )
-    assert result.returncode == -9, result.stderr.decode()
+def killed(world: Path, folder: Path, model: str, *steps: str, tick: int = 0) -> None:
+    """Begin a run as often as there are steps, in a process each, which is killed as that step begins or ticks."""
+    command = [sys.executable, "-c", KILL, world, folder, model, str(tick), *steps]
+    subprocess.run(command, check=True)
 
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_step_ends_in_the_same_files(world: Path, done: Path, tmp_path: Path) -> None:
-    for step in STEPS:
-        killed(world, tmp_path, "forest", step)
+    killed(world, tmp_path, "forest", *STEPS)
     run_city_map(config(world), tmp_path, truth=world / "truth.tif")
     assert contents(tmp_path) == contents(done)
 
 
 @pytest.mark.slow
-def test_a_training_killed_after_an_epoch_ends_in_the_same_files(world: Path, tmp_path: Path) -> None:
-    run_city_map(config(world, "cnn"), tmp_path / "whole")
-    killed(world, tmp_path / "killed", "cnn", "train", tick=1)
-    run_city_map(config(world, "cnn"), tmp_path / "killed")
-    mine = {k: v for k, v in contents(tmp_path / "whole").items() if not k.startswith(".")}
-    assert mine == contents(tmp_path / "killed")
-    whole, killed_ = (read_log(tmp_path / name / FOLDER) for name in ("whole", "killed"))
+def test_a_training_killed_after_an_epoch_ends_in_the_same_files(world: Path, learned: Path, tmp_path: Path) -> None:
+    killed(world, tmp_path, "cnn", "train", tick=1)
+    run_city_map(config(world, "cnn"), tmp_path, until="assess")
+    mine = {k: v for k, v in contents(learned).items() if not k.startswith(".")}
+    assert mine == contents(tmp_path)
+    whole, killed_ = (read_log(folder / FOLDER) for folder in (learned, tmp_path))
     assert whole.epochs("loss/train") == killed_.epochs("loss/train")  # the log went on, too
     assert whole.steps("step/loss").keys() == killed_.steps("step/loss").keys()
     assert "map" in whole.tags("images")
-    judged = json.loads((tmp_path / "whole/assessment.json").read_text())["superpixel"]
+    judged = json.loads((learned / "assessment.json").read_text())["superpixel"]
     assert whole.run.Scalars("test/kappa")[0].value == pytest.approx(judged["kappa"])
 
 
 @pytest.mark.slow
-def test_no_log_is_written_where_none_is_wanted(world: Path, tmp_path: Path) -> None:
+def test_no_log_is_written_where_none_is_wanted(world: Path, learned: Path, tmp_path: Path) -> None:
     quiet = config(world, "cnn").model_copy(update={"tensorboard": False})
-    run_city_map(quiet, tmp_path / "quiet", until="train")
-    run_city_map(config(world, "cnn"), tmp_path / "told", until="train")
-    assert not (tmp_path / "quiet" / FOLDER).exists()
-    assert contents(tmp_path / "quiet") == contents(tmp_path / "told")
+    run_city_map(quiet, tmp_path, until="assess")
+    assert not (tmp_path / FOLDER).exists() and (learned / FOLDER).exists()
+    assert contents(tmp_path) == contents(learned)
 
 
 def test_a_mistake_in_the_reference_loses_nothing(world: Path, tmp_path: Path) -> None:

@@ -35,10 +35,24 @@ def quickly(**changes):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    """Wait no longer than needed between attempts."""
-    from citygrain.imagery import patience
+    """Wait no longer than needed between attempts, nor let GDAL wait."""
+    from citygrain.imagery import patience, transport
 
+    options = transport.gdal_options
+    monkeypatch.setattr(transport, "gdal_options", lambda: options() | {"GDAL_HTTP_RETRY_DELAY": 0.025})
     monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+
+
+WELL = {}
+
+
+@pytest.fixture
+def well(served, tmp_path_factory):
+    """The folder of a fetch of the world `plain` without any fault; made once, not to be changed."""
+    if "plain" not in WELL:
+        WELL["plain"] = tmp_path_factory.mktemp("well")
+        fetch(ask(*served("plain")), WELL["plain"], quickly())
+    return WELL["plain"]
 
 
 def pixels(path):
@@ -132,14 +146,12 @@ def test_another_request_and_changed_images_are_refused(served, tmp_path, stac_s
     ],
     ids=["slow", "429", "503", "cut", "404 for once"],
 )
-def test_faults_that_pass_lose_nothing(served, tmp_path, fault):
-    world, site = served("plain")
-    fetch(ask(world, site), tmp_path / "well", quickly())
+def test_faults_that_pass_lose_nothing(served, well, tmp_path, fault):
     world, site = served("plain")
     site.faults(fault)
-    fetch(ask(world, site), tmp_path / "ill", quickly())
+    fetch(ask(world, site), tmp_path, quickly())
     assert site.struck()[0] > 0
-    assert (tmp_path / "well" / "s2.tif").read_bytes() == (tmp_path / "ill" / "s2.tif").read_bytes()
+    assert (well / "s2.tif").read_bytes() == (tmp_path / "s2.tif").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -333,18 +345,16 @@ def test_wrong_wishes_are_refused_before_anything_is_asked(served, wrong, tmp_pa
     assert site.requests() == 0
 
 
-def test_tokens_that_expire_are_renewed(served, tmp_path, monkeypatch, caplog):
+def test_tokens_that_expire_are_renewed(served, well, tmp_path, monkeypatch, caplog):
     from citygrain.imagery.catalogues import Signing, catalogue_named
     from citygrain.workflows.fetching import fetch_request
 
-    world, site = served("plain")
-    fetch(ask(world, site), tmp_path / "open", quickly())
     world, site = served("plain")
     site.faults(faults.expired(uses=15))
     signing = Signing("sas", f"{site.tokens}/token", ("127.0.0.1",))
     monkeypatch.setattr(fetch_request, "catalogue_named", lambda name: replace(catalogue_named(name), signing=signing))
     fetch(ask(world, site), tmp_path / "signed", quickly())
-    assert (tmp_path / "open" / "s2.tif").read_bytes() == (tmp_path / "signed" / "s2.tif").read_bytes()
+    assert (well / "s2.tif").read_bytes() == (tmp_path / "signed" / "s2.tif").read_bytes()
     assert site.requests("sas/token/*") > 1
     assert "sig=" not in caplog.text
     for path in (tmp_path / "signed").glob("*.*"):
