@@ -158,13 +158,8 @@ def test_a_damaged_file_is_made_again(world: Path, tmp_path: Path) -> None:
 KILL = """
 import os, sys
 from pathlib import Path
-<<<<<<< HEAD:tests/workflows/city/test_city_map.py
-from citygrain.workflows.board import FOLDER
-from citygrain.workflows.city.city_map import run_city_map
-=======
 import skops.io, citygrain.models.forest, citygrain.report.html  # loaded once, not by each that dies
 from citygrain.workflows.city.city_map import run_city_map
->>>>>>> suite:tests/workflows/city/test_city_map.py
 from citygrain.workflows.config import read_config
 world, folder, model, tick, *steps = sys.argv[1:]
 def live(step):
