@@ -25,7 +25,8 @@ from citygrain.models.crossed import crossed_probabilities
 from citygrain.models.forest import ForestClassifier
 from citygrain.samples.apart import folds_apart
 from citygrain.samples.samples import Samples
-from citygrain.workflows.config import RunConfig, read_config
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config_file import read_config
 from citygrain.workflows.labels.unit_rows import UnitRows, units_of_config
 
 SHARES, SEEDS, TREES = (0.05, 0.1, 0.2), 5, 100

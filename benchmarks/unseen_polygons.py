@@ -24,7 +24,8 @@ from citygrain.samples.draw import draw_samples
 from citygrain.samples.folds import group_folds
 from citygrain.samples.samples import Samples
 from citygrain.workflows.city.run_data import RunData
-from citygrain.workflows.config import FeaturesConfig, UnitsConfig, read_config
+from citygrain.workflows.config import FeaturesConfig, UnitsConfig
+from citygrain.workflows.config_file import read_config
 from citygrain.workflows.parts import group_units
 
 SEEDS, FOLDS, TREES = 5, 5, 200

@@ -185,7 +185,7 @@ def make_runs(city: SyntheticCity, folder: Path) -> None:
     from citygrain.models.card import read_card
     from citygrain.scene.codes import read_codes
     from citygrain.workflows.city.city_map import run_city_map
-    from citygrain.workflows.config import read_config
+    from citygrain.workflows.config_file import read_config
     from helpers.city_runs import run_toml, write_city
 
     folder.mkdir()

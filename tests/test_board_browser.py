@@ -85,7 +85,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Logged:
 
 def real_runs(folder: Path, data: Path) -> Logged:
     from citygrain.workflows.city.city_map import run_city_map
-    from citygrain.workflows.config import read_config
+    from citygrain.workflows.config_file import read_config
 
     text = EXAMPLE.read_text(encoding="utf-8")
     for long, short in () if FULL else SHORT:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from citygrain.workflows.city.city_map import run_city_map
-from citygrain.workflows.config import read_config
+from citygrain.workflows.config_file import read_config
 from helpers.commands import Command
 from helpers.validation import label_by_truth, patchy_world, write_map_file
 

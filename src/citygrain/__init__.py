@@ -67,7 +67,7 @@ _HOMES = {
     "citygrain.workflows.city.city_map": ("run_city_map",),
     "citygrain.workflows.patches.benchmark_plan": ("BenchmarkPlan",),
     "citygrain.workflows.patches.patch_benchmark": ("run_benchmark",),
-    "citygrain.workflows.config": ("read_config",),
+    "citygrain.workflows.config_file": ("read_config",),
     "citygrain.workflows.mapping.grid_map": ("map_grid",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

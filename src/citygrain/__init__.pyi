@@ -66,7 +66,7 @@ from citygrain.tessellation import Pixels as Pixels
 from citygrain.tessellation import SegmentPatches as SegmentPatches
 from citygrain.tessellation import SegmentStatistics as SegmentStatistics
 from citygrain.workflows.city.city_map import run_city_map as run_city_map
-from citygrain.workflows.config import read_config as read_config
+from citygrain.workflows.config_file import read_config as read_config
 from citygrain.workflows.mapping.grid_map import map_grid as map_grid
 from citygrain.workflows.patches.benchmark_plan import BenchmarkPlan as BenchmarkPlan
 from citygrain.workflows.patches.patch_benchmark import run_benchmark as run_benchmark

@@ -9,7 +9,8 @@ import pytest
 from citygrain.legend import LCZ
 from citygrain.maps.thematic_map import ThematicMap
 from citygrain.workflows.city.city_map import run_city_map
-from citygrain.workflows.config import RunConfig, parse_config
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config_file import parse_config
 
 BANDS = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
 

@@ -21,7 +21,8 @@ from citygrain.maps.thematic_map import ThematicMap
 from citygrain.samples.reference import read_reference
 from citygrain.scene.cog_writer import CogWriter
 from citygrain.workflows.city.city_map import run_city_map
-from citygrain.workflows.config import ReferenceConfig, RunConfig, parse_config, read_config
+from citygrain.workflows.config import ReferenceConfig, RunConfig
+from citygrain.workflows.config_file import parse_config, read_config
 from citygrain.workflows.references import (
     config_product,
     product_caveat,

@@ -24,7 +24,7 @@ from citygrain.tempering import temper
 from citygrain.workflows.city.city_map import run_city_map
 from citygrain.workflows.city.confidence import trust_caveats, trust_figures
 from citygrain.workflows.city.run_data import RunData
-from citygrain.workflows.config import parse_config, read_config
+from citygrain.workflows.config_file import parse_config, read_config
 from citygrain.workflows.mapping.apply import map_scene
 from citygrain.workflows.trust import TestLog, known_ground, look_at_ground, set_rule, set_rules
 from helpers.city_runs import run_toml, write_city

@@ -19,7 +19,7 @@ from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
 from citygrain.tessellation import SegmentPatches, SegmentStatistics
 from citygrain.workflows.city.city_map import run_city_map
-from citygrain.workflows.config import parse_config
+from citygrain.workflows.config_file import parse_config
 from citygrain.workflows.dates import join_dates
 from citygrain.workflows.parts import most_common
 from citygrain.workflows.units import choose_units, number_units, on_scene, unit_values

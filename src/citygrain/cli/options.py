@@ -133,7 +133,7 @@ def read_image(
 
 def configuration(path: Path) -> "RunConfig":
     """Read a configuration; ``${NAME}`` in it is the environment's, CITYGRAIN_DATA by default ../shared/data."""
-    from citygrain.workflows.config import read_config
+    from citygrain.workflows.config_file import read_config
 
     variables = dict(os.environ)
     beside = Path("../shared/data")

@@ -13,7 +13,8 @@ from citygrain.samples.store import read_table
 from citygrain.workflows.city.baselines import baseline_lines
 from citygrain.workflows.city.city_map import run_city_map
 from citygrain.workflows.city.finished_run import read_run
-from citygrain.workflows.config import RunConfig, parse_config, read_config
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config_file import parse_config, read_config
 
 CLASSES = {"1": "Urban", "2": "Crop", "3": "Vegetation", "4": "Water"}
 

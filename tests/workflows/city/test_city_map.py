@@ -15,7 +15,8 @@ from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
 from citygrain.workflows.board import FOLDER
 from citygrain.workflows.city.city_map import STEPS, run_city_map
-from citygrain.workflows.config import RunConfig, read_config
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config_file import read_config
 from helpers.board_logs import read_log
 from helpers.city_runs import run_toml, write_city
 
@@ -160,7 +161,7 @@ import os, sys
 from pathlib import Path
 import skops.io, citygrain.models.forest, citygrain.report.html  # loaded once, not by each that dies
 from citygrain.workflows.city.city_map import run_city_map
-from citygrain.workflows.config import read_config
+from citygrain.workflows.config_file import read_config
 world, folder, model, tick, *steps = sys.argv[1:]
 def live(step):
     now = ""

@@ -18,7 +18,7 @@ from citygrain.workflows.city.city_map import run_city_map
 from citygrain.workflows.city.finished_run import read_run
 from citygrain.workflows.city.gap import measure_gap
 from citygrain.workflows.city.run_data import RunData
-from citygrain.workflows.config import read_config
+from citygrain.workflows.config_file import read_config
 from citygrain.workflows.units import map_values
 from helpers.city_runs import run_toml, write_city
 from helpers.commands import Command

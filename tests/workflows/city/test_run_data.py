@@ -10,7 +10,8 @@ from citygrain.lazy import is_lazy
 from citygrain.workflows.city import run_report
 from citygrain.workflows.city.city_map import run_city_map, run_record
 from citygrain.workflows.city.run_data import RunData
-from citygrain.workflows.config import RunConfig, read_config
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config_file import read_config
 from citygrain.workflows.memory import MemoryPlan
 
 RESULTS = ("segments.tif", "samples.h5", "map.tif", "map.tif.aux.xml", "map.qml", "map.clr", "confidence.tif",

@@ -13,7 +13,8 @@ from citygrain.scene.codes import read_codes
 from citygrain.scene.synthetic import SyntheticCity
 from citygrain.scene.write import write_cog
 from citygrain.workflows.city.finished_run import read_manifest
-from citygrain.workflows.config import RunConfig, parse_config
+from citygrain.workflows.config import RunConfig
+from citygrain.workflows.config_file import parse_config
 from citygrain.workflows.labels.label_review import Review, review_labels, review_lines, write_review
 from citygrain.workflows.labels.unit_rows import units_of_config, units_of_run
 

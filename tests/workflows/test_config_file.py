@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from citygrain.errors import ConfigError
-from citygrain.workflows.config import parse_config, read_config
+from citygrain.workflows.config_file import parse_config, read_config
 
 RIGHT: dict[str, Any] = {"scene": {"path": "s2.tif"}, "reference": {"path": "r.tif", "classes": {"1": "a", "2": "b"}}}
 
