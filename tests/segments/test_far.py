@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 
 from citygrain import cluster
 from citygrain.cluster import Kept
-from citygrain.errors import CitygrainError
+from citygrain.errors import CitygrainError, InputError
 from citygrain.segments import slic
-from citygrain.segments._far import BlocksThere
+from citygrain.segments._far import BlocksThere, _aligned
+from citygrain.segments._lattice import lay_lattice
+from citygrain.segments._plan import Plan, plan_memory, table_bytes
+from citygrain.segments._shelf import Block
 from citygrain.segments.slic import superpixels
+from citygrain.tiles import Tile
 
 BANDS = 8
 
@@ -87,6 +91,25 @@ def test_a_block_is_moved_once(client: Client, monkeypatch: pytest.MonkeyPatch) 
     assert 2 * BANDS + 1 <= moved["blocks"] / pixels < 2 * BANDS + 2
     assert moved["answers"] / pixels < 7  # 2 for the pieces, the rest for sums of ten iterations
     assert moved["tasks"] / pixels < 4  # the centres
+
+
+def test_older_centres_are_counted_and_no_more_is_sent_than_there_is_room_for() -> None:
+    lattice = lay_lattice((400, 500), 400 * 500, 500)
+    assert table_bytes(lattice, 8, kept=10) - table_bytes(lattice, 8) >= 10 * 500 * 25
+    one, many = (Plan(lattice, lattice.tiles(100), 8, threads, on_disk=False).sendable for threads in (1, 16))
+    assert 1 <= one < many
+    with pytest.raises(InputError, match="MB"):
+        plan_memory(lattice, lattice.tiles(100), 8, 2 * 10**7, 1, kept=10**4)
+
+
+def test_what_was_received_is_compiled_for_what_is_here() -> None:
+    """A message is cut into arrays that begin anywhere, and numba compiles for those anew."""
+    anywhere = np.frombuffer(bytes(1 + 8 * 40), np.int64, offset=1)
+    assert not anywhere.flags.aligned
+    block = _aligned(Block(Tile(0, 0, 1, 1), (anywhere, anywhere), anywhere.view(np.int16), anywhere.view(np.uint8)))
+    for values in (*block.edges, block.packed, block.slots):
+        assert values.flags.aligned and values.flags.writeable
+    assert _aligned(block).packed is block.packed
 
 
 @pytest.mark.slow

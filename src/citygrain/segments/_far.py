@@ -99,20 +99,31 @@ def _thin(centres: Centres) -> Table:
 
 
 def _sum(steps: Steps, share: Share) -> list[Ints]:
-    return [_small(steps.sums(block)) for block in share]
+    return [_small(steps.sums(_aligned(block))) for block in share]
 
 
 def _assign(steps: Steps, share: Share, parts: list[Table]) -> tuple[Share, list[Ints]]:
     blocks, changes = [], []
     for block, (features, places, states) in zip(share, parts, strict=True):
-        after, change = steps.assign(block, (features, places.astype(np.int64), states))
+        table = _plain(features), places.astype(np.int64), _plain(states)
+        after, change = steps.assign(_aligned(block), table)
         blocks.append(after)
         changes.append(_small(change))
     return blocks, changes
 
 
 def _cut(steps: Steps, share: Share) -> list[tuple[npt.NDArray[Any], Pieces]]:
-    return [(_small(raster), pieces) for raster, pieces in map(steps.cut, share)]
+    return [(_small(raster), pieces) for raster, pieces in map(steps.cut, map(_aligned, share))]
+
+
+def _aligned(block: Block) -> Block:
+    """Return a block as it was before it was sent: for arrays that begin anywhere all would be compiled once more."""
+    rows, columns = block.edges
+    return Block(block.tile, (_plain(rows), _plain(columns)), _plain(block.packed), _plain(block.slots))
+
+
+def _plain(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.require(values, requirements=("A", "C", "W"))
 
 
 def _small(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
