@@ -25,8 +25,8 @@ test: .venv/ready   ## all tests
 	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m "not alone"
 	$(RUN) pytest -m alone tests
 
-quick: .venv/ready  ## the tests a developer runs all day
-	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m "not slow and not alone"
+quick: .venv/ready  ## the tests a developer runs all day, with fewer drawn cases
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m "not slow and not alone" --hypothesis-profile quick
 
 lint: .venv/ready   ## ruff and mypy
 	$(BIN)/ruff check .

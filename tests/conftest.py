@@ -38,6 +38,7 @@ settings.register_profile(
     max_examples=50,
     derandomize=os.environ.get("CI") == "true",  # there the same cases each time; a developer's runs draw new ones
 )
+settings.register_profile("quick", settings.get_profile("citygrain"), max_examples=20)  # `make quick` asks for it
 settings.load_profile("citygrain")
 
 
@@ -53,10 +54,16 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [collector for collector in (yield) if not isinstance(collector, DoctestModule)]
 
 
-def pytest_collection_finish() -> None:
-    """Leave what is imported by now, which stays, out of each later search for garbage: that saves seconds."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Search for no garbage while all is imported, and leave it, for it stays, out of each later search."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
