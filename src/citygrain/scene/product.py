@@ -82,6 +82,8 @@ class Product:
         Where scale and offset come from, in words.
     missing : tuple of str
         Bands that its metadata list, that would be read, and whose files are not there.
+    absent : tuple of (str, float)
+        Bands and resolutions that its metadata list and whose files are not there, in whatever others they are.
     """
 
     kind: str
@@ -96,6 +98,7 @@ class Product:
     claims: tuple[Claim, ...] = field(default=())
     evidence: str = ""
     missing: tuple[str, ...] = ()
+    absent: tuple[tuple[str, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,8 +147,26 @@ def product_layers(
         if left:
             logger.info("%s: %s are there too and are read by name", product.name, ", ".join(left))
     files = {name: [band for band in product.bands if band.name == name] for name in names}
-    finest = min(band.resolution for each in files.values() for band in each)
-    return [_layer(product, _nearest(files[name], resolution or finest)) for name in names]
+    sides = {name: {band.resolution for band in files[name]} | _absent(product, name) for name in names}
+    finest = min(side for each in sides.values() for side in each)
+    return [_layer(product, _chosen(product, files[name], sides[name], resolution or finest)) for name in names]
+
+
+def _absent(product: Product, name: str) -> set[float]:
+    return {side for band, side in product.absent if band == name}
+
+
+def _chosen(product: Product, there: Sequence[ProductBand], listed: set[float], resolution: float) -> ProductBand:
+    """Return the nearest file of a band; refuse where a nearer one is listed and lost."""
+    side = _nearest(listed, resolution)
+    if band := next((band for band in there if band.resolution == side), None):
+        return band
+    coarser = ", ".join(f"{band.resolution:g}" for band in there)
+    raise InputError(
+        f"{product.name} is without {there[0].name} at {side:g} m, which its metadata list",
+        wanted="a whole product",
+        mend=f"download it again, or read what is there by resolution = {coarser}",
+    )
 
 
 def _wanted(product: Product, sensor: Sensor, bands: Sequence[str] | None) -> list[str]:
@@ -170,13 +191,8 @@ def _wanted(product: Product, sensor: Sensor, bands: Sequence[str] | None) -> li
     return found
 
 
-def _nearest(bands: Sequence[ProductBand], resolution: float) -> ProductBand:
-    finer = [band for band in bands if band.resolution <= resolution]
-    return max(finer, key=_side) if finer else min(bands, key=_side)
-
-
-def _side(band: ProductBand) -> float:
-    return band.resolution
+def _nearest(sides: set[float], resolution: float) -> float:
+    return max((side for side in sides if side <= resolution), default=min(sides))
 
 
 def _layer(product: Product, band: ProductBand) -> Layer:

@@ -112,7 +112,7 @@ def safe_product(archive: Archive, metadata_file: str) -> Product:
     """
     about = parse_metadata(archive.read(metadata_file, most=_MOST_XML), metadata_file.rpartition("/")[2])
     root = metadata_file[: metadata_file.rfind("/") + 1]
-    tiles, bands, listed = set(), [], set()
+    tiles, bands, listed, absent = set(), [], set(), []
     for image in about.images:
         if not is_harmless(image):
             came = f"{metadata_file} lists {image!r:.100}, which is not within the product"
@@ -120,9 +120,14 @@ def safe_product(archive: Archive, metadata_file: str) -> Product:
         named, file = _IMAGE.fullmatch(image), archive.find(image, _SUFFIXES, root=root)
         if named:
             listed.add(named[2])
-        if named and file:
+        if not named:
+            continue
+        side = float(named[3] or _resolution(named[2]))
+        if file:
             tiles.add(named[1])
-            bands.append(_band(about, named[2], file, float(named[3] or _resolution(named[2]))))
+            bands.append(_band(about, named[2], file, side))
+        else:
+            absent.append((named[2], side))
     if not bands or len(tiles) > 1:
         came = f"{len(tiles)} tiles" if tiles else f"none of the {len(about.images)} images that its metadata list"
         raise InputError(f"{archive.path.name} holds {came}", wanted="one tile with its images")
@@ -140,6 +145,7 @@ def safe_product(archive: Archive, metadata_file: str) -> Product:
         tile=tiles.pop(),
         claims=_claims(about, metadata_file.rpartition("/")[2]),
         missing=tuple(name for name in LAND_BANDS if name in listed - there),
+        absent=tuple(absent),
     )
 
 
