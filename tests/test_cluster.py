@@ -148,3 +148,29 @@ def test_only_what_is_new_is_in_the_tasks(client: Client) -> None:
                 len(pickle.dumps(task.run_spec)) for task in client.cluster.scheduler.tasks.values() if task.run_spec
             ]
     assert sizes and max(sizes) < 10_000
+
+
+def sum_of(shared: int, item: np.ndarray) -> int:
+    return shared + int(item.sum())
+
+
+@pytest.mark.parametrize("at", [None, 0, 3])
+def test_large_items_go_to_the_workers_past_the_scheduler(client: Client, at: int | None) -> None:
+    items = (np.full(2 * 10**6, k) for k in range(8))  # 16 MB each: dask warns of tasks from 10 MB on
+    found = []
+    for k, answer in enumerate(stream_on(client, sum_of, items, 5)):
+        if k == at:
+            lose(client)
+        found.append(answer)
+        sizes = [len(pickle.dumps(task.run_spec)) for task in client.cluster.scheduler.tasks.values() if task.run_spec]
+        assert max(sizes, default=0) < 10_000
+    assert found == [5 + 2 * 10**6 * k for k in range(8)]
+
+
+def test_items_that_are_lost_again_and_again_end_in_one_line(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(client: object, future: object) -> None:
+        raise CancelledError
+
+    monkeypatch.setattr(cluster, "_await", lost)
+    with pytest.raises(CitygrainError, match="lost with its worker 5 times"):
+        list(stream_on(client, total_of, range(3), 5))

@@ -86,7 +86,7 @@ def stream_on(
     there = _shared(client, shared)
 
     def submit(item: Item) -> Awaited[Result]:
-        return _Task(client, client.submit(function, there, item, pure=False))
+        return _Sent(client, function, there, item)
 
     yield from in_turn(submit, items, 2 * threads_of(client))
 
@@ -178,9 +178,7 @@ class _Reply:
                 if self._last:
                     self._kept.forget(self._k)
                 return answer
-        raise CitygrainError(
-            f"a block was lost with its worker {TRIES} times", mend="see what ends the workers: memory, as a rule"
-        )
+        raise _lost_again()
 
     def cancel(self) -> None:
         self._future = None
@@ -197,17 +195,67 @@ class _Reply:
     def _mourned(self) -> Iterator[None]:
         """Forget a value that turns out to be lost."""
         try:
-            yield
-        except Exception as error:
-            if not isinstance(error, CancelledError) and type(error).__name__ != "KilledWorker":
-                raise
+            with _losses():
+                yield
+        except _LostError:
             self._kept.forget(self._k)
             self._future = None
-            raise _LostError from error.with_traceback(None)  # dask holds the error, and that would hold us
+            raise
+
+
+class _Sent:
+    """The answer to an item that is sent to a worker, past the scheduler; sent again where it is lost with it."""
+
+    def __init__(self, client: Any, function: Callable[[Any, Any], Any], shared: Any, item: object) -> None:
+        self._client, self._function, self._shared, self._item = client, function, shared, item
+        self._future: Any = None
+        with contextlib.suppress(_LostError):
+            self._send()
+
+    def result(self) -> Any:
+        for _ in range(TRIES):
+            with contextlib.suppress(_LostError):
+                if self._future is None:
+                    self._send()
+                return self._take()
+        raise _lost_again()
+
+    def cancel(self) -> None:
+        self._future = None
+
+    def _send(self) -> None:
+        with _losses():
+            placed = _place(self._client, _Held(self._item))
+            self._future = self._client.submit(_do, self._function, self._shared, placed, pure=False)
+
+    def _take(self) -> Any:
+        future, self._future = self._future, None
+        with _losses():
+            return _await(self._client, future)
 
 
 class _LostError(Exception):
     """A value went with its worker."""
+
+
+@contextlib.contextmanager
+def _losses() -> Iterator[None]:
+    """Call what dask says of lost values by one name."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, CancelledError) and type(error).__name__ != "KilledWorker":
+            raise
+        raise _LostError from error.with_traceback(None)  # dask holds the error, and that would hold us
+
+
+def _lost_again() -> CitygrainError:
+    came = f"a block was lost with its worker {TRIES} times"
+    return CitygrainError(came, mend="see what ends the workers: memory, as a rule")
+
+
+def _do(function: Callable[[Any, Any], Any], shared: Any, item: "_Held") -> Any:
+    return function(shared, item.value)
 
 
 def _step(function: Callable[[Any, Any], tuple[Any, Any]], held: tuple[Any, Any], item: Any) -> tuple[Any, Any]:
