@@ -65,8 +65,7 @@ def test_windows_of_any_size_give_the_same_file(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("citygrain.workflows.scene_file._WINDOW_VALUES", 2**16)
-    monkeypatch.setattr("citygrain.scene.plausible._WINDOW_PIXELS", 2**14)
-    monkeypatch.setattr("citygrain.scene.plausible._SAMPLE_PIXELS", 10_000)
+    monkeypatch.setattr("citygrain.scene.plausible._SIDE", 12)  # of windows that are looked at on opening
     safe, small = write_safe(tmp_path, size=6000, suffix=".tif"), write_safe(tmp_path / "small", size=600)
     write_scene(SceneRequest((small.path,)), tmp_path / "a.tif")  # what is loaded at the first time does not count
     tracemalloc.start()

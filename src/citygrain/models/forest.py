@@ -34,9 +34,6 @@ _WEIGHTS = "forest.skops"
 _TRUSTED = ["sklearn.tree._tree.Tree"]
 """Types besides plain data that a forest's file may hold; anything else is refused."""
 _BATCH = 1_024
-"""Patches at a time."""
-_ROWS = 16_384
-"""Rows of single values at a time: each call of scikit-learn costs as much as judging a thousand of them."""
 _TREES = {"course": 100, "default": 300}
 _SEES = ("all", "means")
 
@@ -111,7 +108,7 @@ class ForestClassifier(CardedModel):
             same_features(train, valid)
         scaling = self._scaling(train)
         card = self._new_card(train, scaling)
-        rows = np.concatenate([self._rows(values, card) for _, values in batches(train.x, card, size=_batch(train.x))])
+        rows = np.concatenate([self._rows(values, card) for _, values in batches(train.x, card, size=_BATCH)])
         weights = _weights(train) if self.recipe == "default" else None
         self._forest = self._plant().fit(rows, train.legend.columns(train.y), sample_weight=weights)
         nodes = sum(int(tree.tree_.node_count) for tree in self._forest.estimators_)
@@ -133,7 +130,7 @@ class ForestClassifier(CardedModel):
         """
         card = self.card
         out = np.zeros((int(x.shape[0]), len(card.legend)), np.float32)
-        for rows, values in batches(x, card, size=_batch(x)):
+        for rows, values in batches(x, card, size=_BATCH):
             out[rows] = spread_columns(self._shares(self._rows(values, card)), card)
         return out
 
@@ -168,7 +165,7 @@ class ForestClassifier(CardedModel):
             Rows, read in slices.
         """
         card = self.card
-        parts = [self._rows(values, card) for _, values in batches(x, card, size=_batch(x))]
+        parts = [self._rows(values, card) for _, values in batches(x, card, size=_BATCH)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.importance_)), np.float32)
 
     def save(self, folder: Path) -> None:
@@ -225,9 +222,8 @@ class ForestClassifier(CardedModel):
             return Normalisation.none(len(train.features))
         if self.sees == "all":
             return learn_normalisation(train.x, train.features)
-        size = _batch(train.x)
-        starts = range(0, len(train), size)
-        means = [self._means(np.asarray(train.x[at : at + size], np.float32), train.features) for at in starts]
+        starts = range(0, len(train), _BATCH)
+        means = [self._means(np.asarray(train.x[at : at + _BATCH], np.float32), train.features) for at in starts]
         return learn_normalisation(np.concatenate(means), ("",) * means[0].shape[1])
 
     def _means(self, values: npt.NDArray[np.float32], features: tuple[str, ...]) -> npt.NDArray[np.float32]:
@@ -259,10 +255,6 @@ class ForestClassifier(CardedModel):
             licence=self.licence,
             preparation=dict(self.preparation),
         )
-
-
-def _batch(x: Any) -> int:
-    return _ROWS if len(x.shape) == 2 else _BATCH
 
 
 def _weights(train: Samples) -> npt.NDArray[np.float64]:
