@@ -79,10 +79,10 @@ def add_moments(
 
 
 @njit(nogil=True, cache=True)
-def count_classes(zones: npt.NDArray[Any], codes: npt.NDArray[Any], columns: Ints, counts: Ints) -> int:
-    """Add the pixels of each class to `counts` (zones, classes) and return how many codes have no class.
+def count_classes(zones: npt.NDArray[Any], codes: npt.NDArray[Any], columns: Ints, first: int, counts: Ints) -> int:
+    """Add the pixels of each class to `counts` (zones from `first` on, classes); return how many codes have no class.
 
-    A zone below 0 is none. `columns` (256,) is the class of each code, -1 = unlabelled, -2 = there is no such code.
+    A zone below `first` is none. `columns` (256,) is the class of each code: -1 = unlabelled, -2 = no such code.
     """
     strange = 0
     for y in range(zones.shape[0]):
@@ -91,8 +91,8 @@ def count_classes(zones: npt.NDArray[Any], codes: npt.NDArray[Any], columns: Int
             column = columns[code] if 0 <= code < 256 else -2
             if column == -2:
                 strange += 1
-            elif column >= 0 and zones[y, x] >= 0:
-                counts[zones[y, x], column] += 1
+            elif column >= 0 and zones[y, x] >= first:
+                counts[zones[y, x] - first, column] += 1
     return strange
 
 

@@ -85,6 +85,11 @@ class Segments:
         """Return the labels in a window of the scene, (height, width)."""
         return np.asarray(self.labels.variable[tile.slices].values)
 
+    def numbers(self, tile: Tile) -> npt.NDArray[np.int64]:
+        """Return label - 1 in a window; -1 = no data."""
+        numbers: npt.NDArray[np.int64] = np.subtract(self.within(tile), 1, dtype=np.int64, casting="unsafe")
+        return numbers
+
     def spread(self, table: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
         """Look up the values (n + 1,), of which the last is for no data, of the superpixels in a window."""
         return look_up(self.within(tile), table, first=1)

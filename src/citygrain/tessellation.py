@@ -279,7 +279,7 @@ class SegmentPatches:
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return label - 1 in a window."""
-        return self._segments.within(tile).astype(np.int64) - 1
+        return self._segments.numbers(tile)
 
     def extents(self) -> npt.NDArray[np.float64]:
         """Return the ground of each window and its superpixel together, (n, 4)."""
@@ -358,7 +358,7 @@ class SegmentStatistics:
 
     def parts(self, tile: Tile) -> npt.NDArray[np.int64]:
         """Return label - 1 in a window."""
-        return self._segments.within(tile).astype(np.int64) - 1
+        return self._segments.numbers(tile)
 
     def extents(self) -> npt.NDArray[np.float64]:
         """Return the ground of each window and its superpixel together, (n, 4)."""

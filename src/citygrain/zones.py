@@ -196,19 +196,23 @@ def count_classes(
     codes: npt.NDArray[np.integer[Any]],
     columns: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int64],
+    *,
+    first: int = 0,
 ) -> int:
     """Add the pixels of each class in each zone to `counts`.
 
     Parameters
     ----------
     zones : ndarray of int, (height, width)
-        Zone 0..n-1 of each pixel; negative = none.
+        Zone first..first+n-1 of each pixel; smaller = none.
     codes : ndarray of int, (height, width)
         Class code of each pixel.
     columns : ndarray of int64, (256,)
         Column of each code, -1 = not counted, -2 = there is no such code.
     counts : ndarray of int64, (n, k)
         Gets the sums.
+    first : int
+        Zone of the first row, at least 0.
 
     Returns
     -------
@@ -225,7 +229,7 @@ def count_classes(
     """
     from citygrain import _zones  # noqa: PLC0415 - compiled code only when it is needed
 
-    return int(_zones.count_classes(zones, codes, columns, counts))
+    return int(_zones.count_classes(zones, codes, columns, first, counts))
 
 
 def look_up(numbers: npt.NDArray[np.integer[Any]], table: npt.NDArray[Any], *, first: int = 0) -> npt.NDArray[Any]:

@@ -56,29 +56,31 @@ def unit_counts(
     columns = np.full(256, -2, np.int64)
     columns[[0, *legend.values]] = legend.columns([0, *legend.values])
     counts = np.zeros((len(tessellation), len(legend)), np.int64)
-    windows, engine = _windows(tessellation, reference), processors() if engine is None else engine
+    engine = processors() if engine is None else engine
+    windows = _windows(tessellation, reference, sent=not isinstance(engine, int))
     for first, found, codes in stream_tiles(_count, windows, shared=(columns, len(legend)), engine=engine):
         legend.columns(codes)  # says which codes are strange
         counts[first : first + len(found)] += found
     return counts
 
 
-def _windows(tessellation: Tessellation, reference: xr.DataArray) -> Iterator[_Window]:
+def _windows(tessellation: Tessellation, reference: xr.DataArray, *, sent: bool) -> Iterator[_Window]:
     height, width = tessellation.geobox.shape
-    narrow = np.int32 if len(tessellation) < 2**31 else np.int64  # windows may be sent
+    narrow = np.int32 if sent and len(tessellation) < 2**31 else np.int64
     for top, left, bottom, right in strips((0, 0, height, width)):
         tile = Tile(top, left, bottom - top, right - left)
         codes = np.ascontiguousarray(reference.variable[tile.slices].values)
-        yield tessellation.parts(tile).astype(narrow), codes
+        yield tessellation.parts(tile).astype(narrow, copy=False), codes
 
 
 def _count(told: tuple[_Ints, int], window: _Window) -> tuple[int, _Ints, npt.NDArray[np.uint8]]:
     """Count a window: return its first unit, the counts from there on, and its codes if some are strange."""
     (columns, classes), (units, codes) = told, window
-    there = units[units >= 0]
-    first, end = (int(there.min()), int(there.max()) + 1) if there.size else (0, 0)
+    first, end = int(units.min(initial=0)), int(units.max(initial=-1)) + 1
+    if first < 0:  # there is no data in places
+        first = int(units.min(initial=end, where=units >= 0))
     counts = np.zeros((end - first, classes), np.int64)
-    strange = count_classes(units - first, codes, columns, counts)
+    strange = count_classes(units, codes, columns, counts, first=first)
     return first, counts, np.unique(codes) if strange else codes[:0, 0]
 
 
