@@ -34,6 +34,10 @@ def cluster() -> Iterator[LocalCluster]:
             {"cluster": "10.0.0.5:8786"},
             r"cluster '10\.0\.0\.5:8786'; wanted: the address of a dask scheduler, as tcp://",
         ),
+        *(
+            ({"cluster": f"{wrong}"}, "wanted: the address of a dask scheduler")
+            for wrong in ("tcp://", "tcp://[", "tcp://a b:1", "tls://a:1", "tcp://a:99999", "tcp://a:0", "tcp://a:1\n")
+        ),
         ({"workers": 2, "cluster": "tcp://10.0.0.5:8786"}, "both workers and a cluster; wanted: one of them"),
     ],
 )

@@ -4,6 +4,7 @@ No result depends on it.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LateEngine"]
 
-_ADDRESSES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
+_ADDRESS = re.compile(r"(tcp|ws)://([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
 _PATIENCE = 10
 """Seconds in which a scheduler must answer, and have a worker."""
 
@@ -53,7 +54,7 @@ class LateEngine:
             raise InputError("both workers and a cluster", wanted="one of them")
         if workers is not None and workers < 1:
             raise InputError(f"{workers} workers", wanted="at least 1")
-        if cluster is not None and not cluster.startswith(_ADDRESSES):
+        if cluster is not None and not ((found := _ADDRESS.fullmatch(cluster)) and 0 < int(found[3]) < 2**16):
             raise InputError(f"cluster {cluster!r}", wanted="the address of a dask scheduler, as tcp://10.0.0.5:8786")
         self._workers, self._cluster = workers, cluster
         self._open = ExitStack()

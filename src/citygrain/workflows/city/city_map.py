@@ -110,8 +110,8 @@ def run_city_map(
     devices = devices or Devices(*config.compute.asked)
     devices.check(config.model.name)
     MemoryPlan.of(config.compute.memory)  # refused before anything is made
-    make_folder(folder)
     with LateEngine(config.compute.workers, config.compute.cluster) as late:
+        make_folder(folder)
         job = _Job(config, folder, redo, truth, observer, progress, devices, late)
         work = (job.segment, job.sample, job.train, job.map, job.assess, job.report)
         for name, step in zip(STEPS, work, strict=True) if devices.leads else [(until, job.help)]:
