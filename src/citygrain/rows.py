@@ -6,17 +6,21 @@ The scene may be lazy too: rows that lie near each other are then made from one 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from citygrain.excerpt import Excerpt, around, near_each_other, reflected
+from citygrain.tiles import map_tiles, processors
 
 __all__ = ["LazyRows", "MappedRows", "PatchRows", "PixelRows", "SceneRows", "asked", "cut_patches"]
 
 NEAR = 512
 """Rows of a lazy scene whose windows begin in one square of so many pixels are made from one window."""
+SHARED = 2**20
+"""Values of patches for each thread that cuts them: starting one costs as much as cutting a tenth of these."""
 
 
 @runtime_checkable
@@ -146,15 +150,28 @@ def cut_patches(scene: Excerpt, corners: npt.NDArray[np.int64], size: int, out: 
     >>> out[0, 0].tolist()
     [[1.0, 0.0], [4.0, 3.0]]
     """
-    from citygrain._rows import cut  # noqa: PLC0415 - compiled code only when patches are cut
-
     groups = near_each_other(corners, NEAR) if scene.lazy else [np.arange(len(corners))]
     for group in groups:
         here = scene
         if scene.lazy:
             here = scene.cut(around(reflected(corners[group], size, scene.scene))).read()
         values = here.values.reshape(-1, *here.values.shape[-2:])
-        cut(values, here.place, corners[group], group, out)
+        parts = np.array_split(group, min(processors(), max(1, values.shape[0] * size * size * len(group) // SHARED)))
+        cut_part = partial(_cut_part, values, here.place, corners, out)
+        map_tiles(cut_part, parts, engine=len(parts))
+
+
+def _cut_part(
+    values: npt.NDArray[Any],
+    place: tuple[int, int, int, int],
+    corners: npt.NDArray[np.int64],
+    out: npt.NDArray[Any],
+    part: npt.NDArray[np.int64],
+) -> None:
+    """Cut some of the windows; threads that cut others write to other rows of `out`."""
+    from citygrain._rows import cut  # noqa: PLC0415 - compiled code only when patches are cut
+
+    cut(values, place, corners[part], part, out)
 
 
 @dataclass(frozen=True)

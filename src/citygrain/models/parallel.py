@@ -38,12 +38,13 @@ def workers(threads: int | None) -> "Iterator[Mapper]":  # type: ignore[type-arg
 
     Items are taken as threads become free, never all at once.
     """
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     number = threads or before[0]
     with torch.random.fork_rng(devices=[]):
         try:
             torch.set_num_threads(1)
-            torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())  # where there is one
+            # Not `use_deterministic_algorithms`, which imports PyTorch's compiler: two seconds for nothing.
+            torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
             if number == 1:
                 yield map
                 return
@@ -51,7 +52,7 @@ def workers(threads: int | None) -> "Iterator[Mapper]":  # type: ignore[type-arg
                 yield lambda function, items: _in_order(pool, function, items, ahead=number + 1)
         finally:
             torch.set_num_threads(before[0])
-            torch.use_deterministic_algorithms(before[1])
+            torch.set_deterministic_debug_mode(before[1])
 
 
 def _in_order(

@@ -54,17 +54,20 @@ def balance(
         if oversample and missing > 0 and len(own):
             repeated.append(rng.choice(own, missing))
     first, again = np.concatenate(rows), np.concatenate([np.empty(0, np.int64), *repeated])
-    drawn = samples[np.concatenate([first, again])]
+    ways = np.zeros(len(first) + len(again), np.int64)  # of the square's symmetries; 0 leaves a patch as it is
+    if augment and len(samples.x.shape) == 4:
+        ways[len(first) :] = rng.integers(1, 8, len(again))
+    order = rng.permutation(len(ways))
+    drawn = samples[np.concatenate([first, again])[order]]
     x = drawn.take(np.arange(len(drawn)))
-    if augment and x.ndim == 4:
-        _turn(x, len(first), rng)
-    return replace(drawn, x=x)[rng.permutation(len(drawn))]
+    _turn(x, ways[order])
+    return replace(drawn, x=x)
 
 
-def _turn(x: npt.NDArray[np.float32], start: int, rng: np.random.Generator) -> None:
-    for i, symmetry in enumerate(rng.integers(1, 8, len(x) - start), start):
-        patch = np.rot90(x[i], int(symmetry) % 4, axes=(-2, -1))
-        x[i] = patch[..., ::-1] if symmetry >= 4 else patch
+def _turn(x: npt.NDArray[np.float32], ways: npt.NDArray[np.int64]) -> None:
+    for i in np.flatnonzero(ways):
+        patch = np.rot90(x[i], int(ways[i]) % 4, axes=(-2, -1))
+        x[i] = patch[..., ::-1] if ways[i] >= 4 else patch
 
 
 def class_weights(samples: Samples) -> npt.NDArray[np.float64]:

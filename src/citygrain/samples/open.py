@@ -77,7 +77,7 @@ def sample_splits(path: Path | str) -> dict[str, npt.NDArray[np.int64]]:
         return patch_splits(path)
     if kind == "So2Sat":
         return {}
-    role, unit = read_table(path).get("role"), read_samples(path).unit
+    role, unit = read_table(path).get("role"), read_samples(path, on_disk=True).unit
     if role is None or not len(role) or unit.min(initial=0) < 0 or unit.max(initial=0) >= len(role):
         return {}
     names = {"train": "train", "valid": "validation", "test": "test"}

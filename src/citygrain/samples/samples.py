@@ -103,6 +103,8 @@ class Samples:
         if isinstance(self.x, np.ndarray):
             return np.asarray(self.x[index])
         unique, inverse = np.unique(index, return_inverse=True)  # HDF5 wants increasing rows, each once
+        if isinstance(self.x, LazyRows) and len(unique) == len(index):
+            return np.asarray(self.x[index], np.float32)
         return np.asarray(self.x[unique], np.float32)[inverse]
 
     def counts(self) -> dict[str, int]:

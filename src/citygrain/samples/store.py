@@ -17,6 +17,7 @@ from citygrain.errors import InputError
 from citygrain.files import whole_file
 from citygrain.legend import Legend
 from citygrain.samples.samples import Samples
+from citygrain.samples.stored import StoredRows
 
 __all__ = ["read_samples", "read_table", "read_units", "write_samples", "write_table"]
 
@@ -73,13 +74,20 @@ def _write(file: h5py.File, samples: Samples) -> None:
     file.attrs["legend"] = json.dumps({"scheme": samples.legend.scheme, "classes": samples.legend.to_list()})
 
 
-def read_samples(path: Path) -> Samples:
+def read_samples(path: Path, *, on_disk: bool = False) -> Samples:
     """Read samples that `write_samples` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    on_disk : bool
+        Leave patches in the file until they are asked for; see `citygrain.samples.stored.StoredRows`.
 
     Returns
     -------
     Samples
-        In memory.
+        In memory, or all but the patches.
 
     Raises
     ------
@@ -88,16 +96,20 @@ def read_samples(path: Path) -> Samples:
     """
     try:
         with h5py.File(path) as file:
-            return _read(file)
+            return _read(file, on_disk=on_disk)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", wanted="a samples file (.h5)") from None
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not a samples file of citygrain: {error}", wanted="a whole .h5 file") from error
 
 
-def _read(file: h5py.File) -> Samples:
+def _read(file: h5py.File, *, on_disk: bool) -> Samples:
     legend = json.loads(file.attrs["legend"])
-    x = np.ascontiguousarray(np.moveaxis(file["sen2"][:], -1, 1))
+    x: StoredRows | npt.NDArray[np.float32]
+    if on_disk and file["sen2"].ndim == 4:
+        x = StoredRows.of(Path(file.filename), "sen2")
+    else:
+        x = np.moveaxis(file["sen2"][:], -1, 1)  # as it lies in the file, channels last: networks take it so
     label = file["label"][:]
     classes = Legend.from_list(str(legend["scheme"]), legend["classes"])
     columns = np.where(label.any(1), label.argmax(1), -1)

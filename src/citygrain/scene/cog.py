@@ -109,6 +109,7 @@ class CogSpec:
             "blocksize": _BLOCK,
             "overview_resampling": "NEAREST" if self.dtype.kind in "iu" else "AVERAGE",
             "bigtiff": "IF_SAFER",
+            "num_threads": "ALL_CPUS",  # the bytes are the same
         }
 
     def dress(self, target: Any) -> None:

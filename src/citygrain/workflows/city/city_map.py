@@ -40,7 +40,7 @@ from citygrain.workflows.city.verdict import verdict
 from citygrain.workflows.city.whole_units import rows_seen, see_whole, units_seen
 from citygrain.workflows.config import RunConfig
 from citygrain.workflows.manifest import Manifest, Observer, hash_file, versions
-from citygrain.workflows.memory import MemoryPlan
+from citygrain.workflows.memory import MemoryPlan, release_memory
 from citygrain.workflows.parts import choose_rows, group_units
 from citygrain.workflows.rasters import write_map, write_segments
 from citygrain.workflows.references import reference_product, run_sources
@@ -268,6 +268,8 @@ class _Job:
             learn_trust(self.folder / "model", model, *seen, seed=self.config.seed)
             finish_board(board, model, train, valid)
             shutil.rmtree(self.folder / ".checkpoint", ignore_errors=True)
+            del model, board, train, valid, seen
+            release_memory(cycles=True)
 
         self.manifest.step("train", self._train_ingredients, ["model"], work, needs=self._needs[:1])
 

@@ -105,7 +105,7 @@ def _of_samples(run: FinishedRun, record: "RunRecord") -> Iterator[tuple[str, dr
         for word, name in words.items()
     }
     yield "samples", draw.figure_sample_counts(counts, legend)
-    drawn = read_samples(run.folder / "samples.h5")
+    drawn = read_samples(run.folder / "samples.h5", on_disk=True)
     balanced = drawn[role[drawn.unit] == ROLES.index("train")].counts()
     yield "balance", draw.figure_balance(counts["training"], balanced, legend)
     if record.patches is not None and len(record.patches):

@@ -48,7 +48,7 @@ def make_record(folder: Path, data: RunData, steps: Sequence[dict[str, Any]]) ->
     """
     from citygrain.report.html import RunRecord  # noqa: PLC0415 - matplotlib only for the report
 
-    samples, table = read_samples(folder / "samples.h5"), read_table(folder / "samples.h5")
+    samples, table = read_samples(folder / "samples.h5", on_disk=True), read_table(folder / "samples.h5")
     figures = json.loads((folder / "assessment.json").read_text(encoding="utf-8"))
     card, units, scene = read_card(folder / "model"), data.units, data.dates[0]
     height, width = scene.shape[1:]
@@ -90,6 +90,8 @@ class _View:
 
     def of_raster(self, raster: xr.DataArray) -> npt.NDArray[Any]:
         """Return a raster of the units' grid, (y, x), at the shown pixels; 0, or NaN, where no cell covers them."""
+        if self.step == self.cell == 1 and raster.shape == self.shape:
+            return np.asarray(raster.values)
         rows, columns = (np.arange(0, size, self.step) // self.cell for size in self.shape)
         there = rows < raster.shape[0], columns < raster.shape[1]
         shown = np.full((rows.size, columns.size), np.nan if raster.dtype.kind == "f" else 0, raster.dtype)
