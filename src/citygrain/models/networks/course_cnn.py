@@ -46,16 +46,16 @@ def course_cnn(channels: int, size: int, classes: int) -> nn.Sequential:
     side = ((size - 3) // 2 - 2) // 2 - 2  # each convolution and pooling in turn
     network = nn.Sequential(
         nn.Conv2d(channels, 64, 4),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
         nn.Conv2d(64, 128, 3),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
         nn.Conv2d(128, 64, 3),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Flatten(),
         nn.Linear(64 * side * side, 256),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(256, classes),
     )
     keras_defaults(network)

@@ -51,9 +51,10 @@ class SegmentNet(nn.Module):
         self.register_buffer("centre", centre_weights(size), persistent=False)
         seen = channels - (segment is not None)
         stem, middle, late = widths
-        self.pixels = nn.Sequential(nn.Conv2d(seen, stem, 1), nn.ReLU())
-        self.middle = nn.Sequential(nn.Conv2d(seen + 1, middle, 3, padding=1), nn.ReLU())
-        self.late = nn.Sequential(nn.Conv2d(middle, late, 3, stride=2, padding=1), nn.ReLU(), _Bottleneck(late))
+        self.pixels = nn.Sequential(nn.Conv2d(seen, stem, 1), nn.ReLU(inplace=True))
+        self.middle = nn.Sequential(nn.Conv2d(seen + 1, middle, 3, padding=1), nn.ReLU(inplace=True))
+        first = nn.Conv2d(middle, late, 3, stride=2, padding=1)
+        self.late = nn.Sequential(first, nn.ReLU(inplace=True), _Bottleneck(late))
         pooled = stem + 2 * (middle + late) + 4 * seen
         self.head = nn.Sequential(
             nn.LayerNorm(pooled),
@@ -108,9 +109,9 @@ class _Bottleneck(nn.Module):
         half = width // 2
         self.body = nn.Sequential(
             nn.Conv2d(width, half, 1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(half, half, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(half, width, 1),
         )
         last = self.body[-1]
@@ -118,7 +119,7 @@ class _Bottleneck(nn.Module):
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.body(x))
+        return functional.relu(x + self.body(x), inplace=True)
 
 
 def _votes(stem: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
@@ -126,7 +127,10 @@ def _votes(stem: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
     edge = image.shape[2] // 6
     inside = slice(edge, image.shape[2] - edge)
     pixels = stem(image[:, :, inside, inside])
-    return _pool(pixels, mask[:, :, inside, inside])[:, : pixels.shape[1]]
+    n, c, h, w = pixels.shape
+    weights = mask[:, :, inside, inside].flatten(2)  # (n, 1, h w)
+    weights = weights / weights.sum(2, keepdim=True)
+    return torch.bmm(weights.to(pixels.dtype), pixels.permute(0, 2, 3, 1).reshape(n, h * w, c)).flatten(1).float()
 
 
 def _shrink(share: Tensor, like: Tensor) -> Tensor:
