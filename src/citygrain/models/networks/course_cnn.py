@@ -46,11 +46,11 @@ def course_cnn(channels: int, size: int, classes: int) -> nn.Sequential:
     side = ((size - 3) // 2 - 2) // 2 - 2  # each convolution and pooling in turn
     network = nn.Sequential(
         nn.Conv2d(channels, 64, 4),
+        nn.MaxPool2d(2),  # taught after the ReLU; the larger of two is the same before it, and a quarter as many pass it
         nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
         nn.Conv2d(64, 128, 3),
-        nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
+        nn.ReLU(inplace=True),
         nn.Conv2d(128, 64, 3),
         nn.ReLU(inplace=True),
         nn.Flatten(),
