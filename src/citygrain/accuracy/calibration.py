@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from citygrain.accuracy.reliability import bin_numbers, reliability_bins
 from citygrain.errors import InputError
@@ -98,6 +97,8 @@ def fit_temperature(probabilities: Floats, columns: Integers, block: Integers) -
 
 def _best(probabilities: npt.NDArray[np.float32], columns: npt.NDArray[np.int64]) -> float:
     """Return the temperature of least log loss."""
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - scipy is slow to import
+
     found = minimize_scalar(
         lambda logarithm: _loss(probabilities, columns, float(np.exp(logarithm))),
         bounds=tuple(np.log(_BOUNDS)),

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr
 
 from citygrain.accuracy.assess import Assessment, assess
 from citygrain.errors import InputError
@@ -85,6 +84,8 @@ class McNemar:
     def p_exact(self) -> float:
         """Two-sided probability from the binomial distribution; holds for few units too."""
         discordant = self.first_only + self.second_only
+        from scipy.special import bdtr  # noqa: PLC0415 - scipy is slow to import
+
         return min(1.0, 2 * float(bdtr(min(self.first_only, self.second_only), discordant, 0.5)))
 
     def to_dict(self) -> dict[str, Any]:

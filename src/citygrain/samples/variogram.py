@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
-from scipy.spatial.distance import pdist
 
 from citygrain.errors import InputError
 
@@ -184,6 +182,8 @@ def empirical_variogram(
     longest = float(np.hypot(*side) / 2) if longest is None else float(longest)
     if not longest > 0:
         raise InputError(f"places within {longest:g} m", wanted="places apart from each other")
+    from scipy.spatial.distance import pdist  # noqa: PLC0415 - scipy is slow to import
+
     apart, unlike = pdist(points), pdist(table, "sqeuclidean") / 2
     edges = longest * np.linspace(0, 1, bins + 1) ** 1.5
     place = np.searchsorted(edges, apart, side="left") - 1  # a pair at distance 0 is in no bin
@@ -245,6 +245,8 @@ def _at(variogram: Variogram, shape: Shape, scale: float) -> VariogramModel:
     """Fit nugget and sill at a given scale."""
     root = np.sqrt(variogram.pairs) / variogram.distance
     base = np.column_stack([np.ones(len(root)), _curve(shape, variogram.distance, scale)])
+    from scipy.optimize import nnls  # noqa: PLC0415 - scipy is slow to import
+
     (nugget, sill), rest = nnls(base * root[:, None], variogram.semivariance * root)
     return VariogramModel(shape, float(nugget), float(sill), scale, float(rest) ** 2)
 

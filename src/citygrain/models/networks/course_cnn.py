@@ -46,7 +46,7 @@ def course_cnn(channels: int, size: int, classes: int) -> nn.Sequential:
     side = ((size - 3) // 2 - 2) // 2 - 2  # each convolution and pooling in turn
     network = nn.Sequential(
         nn.Conv2d(channels, 64, 4),
-        nn.MaxPool2d(2),  # taught after the ReLU; the larger of two is the same before it, and a quarter as many pass it
+        nn.MaxPool2d(2),  # taught after the ReLU: the same there, but for four times as many values
         nn.ReLU(inplace=True),
         nn.Conv2d(64, 128, 3),
         nn.MaxPool2d(2),
