@@ -1,6 +1,7 @@
 """Standardisation, augmentation, statistics, batches and threads."""
 
 import copy
+import threading
 from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 
@@ -216,6 +217,26 @@ def test_a_feed_travels_to_another_process_without_its_unprepared_rows(half: boo
     for one, other in zip(feed, ForkingPickler.loads(sent), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
         assert one[0].stride() == other[0].stride()
+
+
+def test_a_feed_that_is_left_or_fails_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, before = toy_patches(300), threading.active_count()
+    columns, weights = samples.legend.columns(samples.y), np.ones(300, np.float32)
+    feed = Feed(samples, columns, weights, normalisation=Normalisation.none(4), recipe=DEFAULT, seed=0, half=False)
+    batches = iter(feed)
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]  # a generator
+    assert threading.active_count() == before
+
+    def broken(*_: object, **__: object) -> None:
+        raise InputError("row 64 cannot be read")
+
+    batches = iter(feed)
+    next(batches)
+    monkeypatch.setattr("citygrain.models.feed.jitter", broken)
+    with pytest.raises(InputError, match="row 64"):
+        list(batches)
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("in_memory", [2**30, 0])

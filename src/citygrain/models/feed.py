@@ -8,6 +8,7 @@ more than the network.
 import itertools
 import math
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,9 @@ class Feed:
         return math.ceil(int(self._times(0).sum()) / self._batch)
 
     def __iter__(self) -> Iterator[Batch]:
+        return _one_ahead(self._batches())
+
+    def _batches(self) -> Iterator[Batch]:
         rank, world = self.share
         rng = torch.Generator().manual_seed(spread_seed(self._seed or 0, self.epoch, *([rank] if world > 1 else [])))
         spare: Piece | None = None
@@ -245,6 +249,15 @@ class Feed:
         recipe, whole = self._recipe, x.shape[-1]
         early = self._seed is not None and self.epoch < recipe.windowed * recipe.epochs
         return max(round(recipe.window * whole), min(_LEAST_WINDOW, whole)) if early else whole
+
+
+def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Give the batches in their order, each made by another thread while the one before it is trained on."""
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as beside:
+        coming = beside.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = beside.submit(next, batches, None)
+            yield batch
 
 
 def _cut(pieces: Iterable[Piece], sizes: Iterable[int]) -> Iterator[Piece]:
