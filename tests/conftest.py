@@ -146,11 +146,17 @@ def served(stac_server: "Server", stac_world: "Callable[..., World]") -> "Callab
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Checkout]":
     """A folder like a fresh checkout, where the commands of the guides run."""
     from helpers import pages
+    from helpers.warm_commands import warm_commands
 
-    return pages.checkout(tmp_path_factory.mktemp("checkout"))
+    folder = tmp_path_factory.mktemp("checkout")
+    if pages.FULL:
+        yield pages.checkout(folder)
+        return
+    with warm_commands(tmp_path_factory.mktemp("commands")) as commands:
+        yield pages.checkout(folder, commands)
 
 
 @pytest.fixture
