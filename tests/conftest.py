@@ -21,8 +21,10 @@ from helpers.commands import Command, Said
 
 if TYPE_CHECKING:  # the process that hands out the tests reads this file, too, and needs none of these
     import xarray as xr
+    from xdist.remote import Producer
 
     from citygrain.scene.synthetic import SyntheticCity
+    from helpers.both_ends import FromBothEnds
     from helpers.pages import Checkout
     from helpers.stac_server import Server, Site
     from helpers.stac_world import World
@@ -41,9 +43,17 @@ settings.load_profile("citygrain")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the pages and then whole runs, which take longest: no process is to wait for one at the end."""
-    pages = ("test_docs.py", "test_tutorials.py")
-    items.sort(key=lambda item: (item.path.name not in pages, item.path.parent.name != "workflows"))
+    """Begin with what takes longest: no process is to wait for one at the end."""
+    from helpers.both_ends import in_order
+
+    in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "FromBothEnds | None":
+    """Share the files among processes such that few of them load or make the same."""
+    from helpers.both_ends import FromBothEnds
+
+    return FromBothEnds(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from citygrain.errors import CitygrainError, InputError
-from citygrain.models import crew
 from citygrain.models.catalogue import load_model, make_model
 from citygrain.models.devices import ONE, Devices, available_devices
 from citygrain.models.hooks import Hooks
@@ -42,7 +41,7 @@ def helpers_loaded() -> Iterator[None]:
     """Begin helpers as copies of a process that has Lightning loaded, which each new one takes seconds for."""
     multiprocessing.set_forkserver_preload(["citygrain.models.fitting"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crew, "_START", "forkserver")
+        patch.setattr("citygrain.models.crew._START", "forkserver")
         yield
 
 

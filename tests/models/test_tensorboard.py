@@ -16,7 +16,6 @@ from citygrain.models.board_views import Crop
 from citygrain.models.catalogue import make_model
 from citygrain.models.hooks import Hooks
 from citygrain.models.neural import NeuralClassifier
-from citygrain.models.tensorboard import Board, BoardPlan
 from citygrain.report.board import BoardPictures
 from citygrain.samples.samples import Samples
 from helpers.board_logs import Log, read_log
@@ -41,6 +40,8 @@ def trained(
     folder: Path | None, *, name: str = "cnn", epochs: int = 3, state: Path | None = None, progress: Any = None,
     data: tuple[Samples, Samples] | None = None, **options: Any,
 ) -> NeuralClassifier:  # fmt: skip
+    from citygrain.models.tensorboard import Board, BoardPlan
+
     train, valid = data or (toy_patches(90), toy_patches(60, seed=5))
     bands = BANDS if train.x.ndim == 4 else ()
     board = Board(BoardPlan(folder, BoardPictures(), bands, **options)) if folder else None
