@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-import numpy as np
 import pytest
-import xarray as xr
 from _pytest.doctest import DoctestModule
 from hypothesis import settings
-from odc.geo.geobox import GeoBox
 
-from citygrain.scene.synthetic import SyntheticCity, synthetic_city
-from citygrain.tessellation import raster_like
 from helpers.commands import Command, Said
-from helpers.stac_server import Server, Site, serving
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the process that hands out the tests reads this file, too, and needs none of these
+    import xarray as xr
+    from xdist.remote import Producer
+
+    from citygrain.scene.synthetic import SyntheticCity
+    from helpers.both_ends import FromBothEnds
     from helpers.pages import Checkout
+    from helpers.stac_server import Server, Site
     from helpers.stac_world import World
 
 ROOT = Path(__file__).parents[1]
@@ -43,9 +43,17 @@ settings.load_profile("citygrain")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the pages and then whole runs, which take longest: no process is to wait for one at the end."""
-    pages = ("test_docs.py", "test_tutorials.py")
-    items.sort(key=lambda item: (item.path.name not in pages, item.path.parent.name != "workflows"))
+    """Begin with what takes longest: no process is to wait for one at the end."""
+    from helpers.both_ends import in_order
+
+    in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "FromBothEnds | None":
+    """Share the files among processes such that few of them load or make the same."""
+    from helpers.both_ends import FromBothEnds
+
+    return FromBothEnds(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -63,6 +71,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 10, 20)  # a test makes much and keeps little: a tenth of its time went into searches
         gc.enable()
 
 
@@ -75,10 +84,22 @@ def data() -> Path:
     return folder.resolve()
 
 
+@pytest.fixture(scope="session")
+def commands_made() -> Callable[..., object]:
+    """What typer makes of the functions of the command line, made once: a user's process needs it once, too."""
+    from typer.main import get_command
+
+    return functools.cache(get_command)
+
+
 @pytest.fixture
-def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def citygrain(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], commands_made: Callable[..., object]
+) -> Command:
     """Run a command in this process, as the console script does."""
     from citygrain.cli import main
+
+    monkeypatch.setattr("typer.main.get_command", commands_made)
 
     def command(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["citygrain", *map(str, arguments)])
@@ -93,14 +114,18 @@ def citygrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="session")
-def city() -> SyntheticCity:
+def city() -> "SyntheticCity":
     """A small city with known truth."""
+    from citygrain.scene.synthetic import synthetic_city
+
     return synthetic_city((256, 256), seed=3)
 
 
 @pytest.fixture(scope="session")
-def stac_server() -> Iterator[Server]:
+def stac_server() -> "Iterator[Server]":
     """A server of STAC catalogues on loopback, in a process of its own; sites are added to it."""
+    from helpers.stac_server import serving
+
     with serving() as server:
         yield server
 
@@ -120,7 +145,7 @@ def stac_world(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., World
 
 
 @pytest.fixture
-def served(stac_server: Server, stac_world: "Callable[..., World]") -> "Callable[..., tuple[World, Site]]":
+def served(stac_server: "Server", stac_world: "Callable[..., World]") -> "Callable[..., tuple[World, Site]]":
     """Serve a world on a site of its own: `world, site = served("border")`; no other test's faults, log or URLs."""
 
     def serve(name: str, **changes: object) -> "tuple[World, Site]":
@@ -131,16 +156,28 @@ def served(stac_server: Server, stac_world: "Callable[..., World]") -> "Callable
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Checkout]":
     """A folder like a fresh checkout, where the commands of the guides run."""
     from helpers import pages
+    from helpers.warm_commands import warm_commands
 
-    return pages.checkout(tmp_path_factory.mktemp("checkout"))
+    folder = tmp_path_factory.mktemp("checkout")
+    if pages.FULL:
+        yield pages.checkout(folder)
+        return
+    with warm_commands(tmp_path_factory.mktemp("commands")) as commands:
+        yield pages.checkout(folder, commands)
 
 
 @pytest.fixture
-def quilt() -> tuple[xr.DataArray, xr.DataArray]:
+def quilt() -> "tuple[xr.DataArray, xr.DataArray]":
     """Features (2, 40, 60) with a hole of no data, and superpixels of 5 x 5 pixels that leave the hole out."""
+    import numpy as np
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+    from citygrain.tessellation import raster_like
+
     grid = GeoBox.from_bbox((0, 0, 600, 400), "EPSG:32633", resolution=10)
     rng = np.random.default_rng(0)
     values = rng.random((2, 40, 60), np.float32)
@@ -166,7 +203,7 @@ def undrawn() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_runs(city: "SyntheticCity", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of runs: `a`; `b`, whose map has other classes in places; `c`, with other superpixels.
 
     The process that comes first makes it; the others copy it.
@@ -186,7 +223,7 @@ def finished_runs(city: SyntheticCity, tmp_path_factory: pytest.TempPathFactory)
     return own
 
 
-def make_runs(city: SyntheticCity, folder: Path) -> None:
+def make_runs(city: "SyntheticCity", folder: Path) -> None:
     """Make the runs of `finished_runs`; the pictures of their reports are not drawn."""
     from citygrain.maps.thematic_map import ThematicMap
     from citygrain.models.card import read_card

@@ -4,7 +4,8 @@ A block is run as it stands, with economies: networks train for one or two epoch
 configurations have fewer trees, folds are two, ``make demo`` makes a smaller city with a forest, of a comparison of all
 models one is run, and a ResNet-50 beside other models is left out. A run that several pages tell of is made by the
 first of them; another that gives the same command finds it finished, as a reader would who goes from page to page.
-``CITYGRAIN_DOCS=full`` does without them. Numbers in printed output are compared as shapes, since the last digits
+A command is a process of its own that finds the libraries loaded (`helpers.warm_commands`).
+``CITYGRAIN_DOCS=full`` does without all of this. Numbers in printed output are compared as shapes: the last digits
 differ between machines. Pictures that the pages draw land in ``runs/docs``;
 ``CITYGRAIN_DOCS=full make docs && cp -r runs/docs/* docs/images`` renews those of the pages.
 """
@@ -183,13 +184,13 @@ class Checkout:
         assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), f"make {name}"
 
 
-def checkout(folder: Path) -> Checkout:
-    """Make `folder` like a fresh checkout."""
+def checkout(folder: Path, commands: Path | None = None) -> Checkout:
+    """Make `folder` like a fresh checkout; `commands` is the folder of the `citygrain` to run, if not the installed."""
     shutil.copytree(ROOT / "examples", folder / "examples")
     for path in (folder / "examples").glob("*.toml"):
         path.write_text(path.read_text(encoding="utf-8") if FULL else thrifty(path.read_text(encoding="utf-8")))
     (folder / "images/gallery").mkdir(parents=True)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join(map(str, filter(None, (commands, Path(sys.executable).parent, os.environ["PATH"]))))
     return Checkout(folder, {**os.environ, "PATH": path, "COLUMNS": "120"})
 
 

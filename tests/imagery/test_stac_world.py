@@ -218,7 +218,12 @@ def test_signature_expires_and_a_new_one_holds(digits):
     assert signed.startswith(f"{url}?") and status_of(signed) == 200
 
 
-@pytest.mark.parametrize("name", sorted(WORLDS))
+LARGE = ("border", "seasons", "zones")  # written for this alone where only quick tests run
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in sorted(WORLDS)]
+)
 def test_clear_pixels_show_the_ground(stac_world, name):
     """What a world calls clear differs from its truth by noise and season alone; what it calls cloudy does not."""
     world: World = stac_world(name)

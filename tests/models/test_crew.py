@@ -1,10 +1,12 @@
 """Two processes train what one trains: the same steps, the same scores, one writer, and no process left behind."""
 
+import contextlib
 import multiprocessing
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,21 @@ class KilledError(Exception):
     pass
 
 
+@contextlib.contextmanager
+def helpers_loaded() -> Iterator[None]:
+    """Begin helpers as copies of a process that has Lightning loaded, which each new one takes seconds for."""
+    multiprocessing.set_forkserver_preload(["citygrain.models.fitting"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("citygrain.models.crew._START", "forkserver")
+        yield
+
+
+@pytest.fixture
+def loaded() -> Iterator[None]:
+    with helpers_loaded():
+        yield
+
+
 def _model(name: str, recipe: str, devices: Devices, hooks: Hooks | None = None, epochs: int = 3) -> NeuralClassifier:
     model: Any = make_model(
         name,  # type: ignore[arg-type]
@@ -57,9 +74,11 @@ def test_the_course_network_takes_the_same_steps_on_two_devices() -> None:
 @pytest.fixture(scope="module")
 def whole() -> NeuralClassifier:
     """A training on two devices, uninterrupted."""
-    return _model("mlp", "default", TWO, epochs=4).fit(toy_rows(180), toy_rows(60, seed=5))
+    with helpers_loaded():
+        return _model("mlp", "default", TWO, epochs=4).fit(toy_rows(180), toy_rows(60, seed=5))
 
 
+@pytest.mark.usefixtures("loaded")
 def test_draws_of_each_process_end_at_the_same_score_and_in_the_same_bits_again(whole: NeuralClassifier) -> None:
     train, valid = toy_rows(180), toy_rows(60, seed=5)
     one, again = (_model("mlp", "default", devices, epochs=4).fit(train, valid) for devices in (ONE, TWO))
@@ -68,6 +87,7 @@ def test_draws_of_each_process_end_at_the_same_score_and_in_the_same_bits_again(
     np.testing.assert_array_equal(whole.predict_proba(valid.x), again.predict_proba(valid.x))
 
 
+@pytest.mark.usefixtures("loaded")
 def test_batch_statistics_of_two_halves_are_those_of_two_processes() -> None:
     train, valid = toy_patches(180, size=9), toy_patches(60, size=9, seed=5)
     models = []
@@ -82,6 +102,7 @@ def test_batch_statistics_of_two_halves_are_those_of_two_processes() -> None:
     assert all(bool((two[name] != 0).any()) for name in means)
 
 
+@pytest.mark.usefixtures("loaded")
 def test_a_training_goes_on_on_two_devices_and_ends_in_the_same_bytes(whole: NeuralClassifier, tmp_path: Path) -> None:
     train, valid = toy_rows(180), toy_rows(60, seed=5)
 
@@ -100,6 +121,7 @@ def test_a_training_goes_on_on_two_devices_and_ends_in_the_same_bytes(whole: Neu
     np.testing.assert_array_equal(resumed.predict_proba(valid.x), whole.predict_proba(valid.x))
 
 
+@pytest.mark.usefixtures("loaded")
 def test_rows_left_on_disk_are_read_by_each_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write_so2sat(tmp_path / "a.h5", 68)
     samples: Samples = open_samples(tmp_path / "a.h5", sensors=("s1", "s2")).select(("B08", "VV_DB", "B04"))

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skops.io
-from sklearn.linear_model import LogisticRegression
 
 from citygrain.errors import InputError
 from citygrain.legend import URBAN
@@ -45,6 +43,8 @@ def replace_trees(folder: Path, data: bytes) -> None:
 
 
 def test_a_file_that_holds_something_else_is_refused_by_name(folder: Path) -> None:
+    import skops.io
+
     replace_trees(folder, skops.io.dumps({"trees": Stranger()}))
     with pytest.raises(InputError, match=r"forest\.skops holds .*Stranger; wanted: trees only"):
         ForestClassifier.load(folder)
@@ -62,6 +62,9 @@ def test_it_judges_as_scikit_learn_does_to_the_last_bit(recipe: str, rows: int) 
 
 
 def test_another_estimator_is_no_forest(folder: Path) -> None:
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
     replace_trees(folder, skops.io.dumps(LogisticRegression()))
     with pytest.raises(InputError, match="holds a LogisticRegression; wanted: trees only"):
         ForestClassifier.load(folder)

@@ -14,7 +14,6 @@ from citygrain.errors import InputError
 from citygrain.models.catalogue import make_model
 from citygrain.models.hooks import Hooks
 from citygrain.models.neural import NeuralClassifier
-from citygrain.models.training import STATE, as_good_as_best
 from citygrain.samples.samples import Samples
 from helpers.worlds import toy_patches, toy_rows
 
@@ -49,7 +48,10 @@ def _saved(model: NeuralClassifier, folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("name", "recipe"), [("cnn", "default"), ("cnn", "course"), ("mlp", "default"), ("patchnet", "default")]
 )
-def test_resumed_training_ends_in_the_same_bytes(name: str, recipe: str, tmp_path: Path) -> None:
+def test_resumed_training_ends_in_the_same_bytes(
+    name: str, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("citygrain.models.networks.patchnet._NARROW_FROM", 0)
     size = 9 if name == "patchnet" else 19  # it is the slowest
     train, valid = toy_patches(60, size=size), toy_patches(30, size=size, seed=5)
     whole = _saved(_model(name, recipe, Hooks()).fit(train, valid), tmp_path / "whole")
@@ -73,6 +75,8 @@ def test_finished_training_is_taken_up_without_training(tmp_path: Path) -> None:
 def test_state_of_another_training_is_not_taken_up(
     change: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from citygrain.models.training import STATE
+
     train: Samples = toy_rows(60)
     _model("mlp", "default", Hooks(None, tmp_path), epochs=2).fit(train)
     other = _model("mlp", "default", Hooks(None, tmp_path), epochs=2)
@@ -139,6 +143,8 @@ def test_loggers_and_callbacks_are_handed_to_lightning() -> None:
 
 
 def test_weights_of_a_good_epoch_are_kept_and_a_spoilt_training_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    from citygrain.models.training import as_good_as_best
+
     train, valid = toy_rows(60), toy_rows(30, seed=5)
     model = _model("mlp", "default", Hooks(), epochs=9).fit(train, valid)
     found = (model.predict(valid.x) == valid.y).mean()
@@ -160,6 +166,8 @@ def test_weights_of_a_good_epoch_are_kept_and_a_spoilt_training_stops(monkeypatc
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.integers(1, 10_000))
 def test_the_best_epoch_is_always_good_enough(accuracies: list[float], rows: int) -> None:
+    from citygrain.models.training import as_good_as_best
+
     assert as_good_as_best([*accuracies, max(accuracies)], rows=rows)
     worse = max(accuracies) - (max(accuracies) * (1 - max(accuracies)) / rows) ** 0.5 - 1e-6
     assert not as_good_as_best([*accuracies, worse], rows=rows)

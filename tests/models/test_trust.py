@@ -1,5 +1,6 @@
 """What is kept with a model: a saved temperature is used, the map stays as it was, and damage is answered."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from citygrain.tempering import temper
 from helpers.worlds import toy_patches, toy_rows
 
 
+@functools.cache
 def forest() -> Classifier:
     model = make_model("forest", threads=1)
     model.trees = 12  # type: ignore[attr-defined]
     return model.fit(toy_rows())
 
 
+@functools.cache
 def network() -> Classifier:
     return make_model("cnn", epochs=1, threads=1).fit(toy_patches())
 

@@ -300,6 +300,7 @@ def test_embedded_json_says_what_it_was_given(value):
     assert not set("<>&\u2028\u2029") & set(text)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_only_our_own_script_may_run(run, tmp_path):
     write_report(tmp_path / "r.html", run)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")

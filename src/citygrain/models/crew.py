@@ -26,6 +26,8 @@ __all__ = ["Crew", "average", "crew", "joined_parts", "total"]
 Task = TypeVar("Task")
 
 _LOOPBACK = "127.0.0.1"
+_START = "spawn"
+"""How a helper begins: as a new process, since a copy of one that has used a GPU cannot use it."""
 _PATIENCE = 5.0
 """Seconds that a helper has to end by itself after the last step."""
 
@@ -183,7 +185,7 @@ def joined_parts(part: Tensor, rows: slice, n: int) -> Tensor:
 
 
 def _started(work: Callable[[Task, Crew], object], task: Task, place: Crew) -> BaseProcess:
-    helper = multiprocessing.get_context("spawn").Process(target=_help, args=(work, task, place), daemon=True)
+    helper = multiprocessing.get_context(_START).Process(target=_help, args=(work, task, place), daemon=True)
     try:
         helper.start()
     except (PicklingError, TypeError, AttributeError) as error:

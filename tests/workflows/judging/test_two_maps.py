@@ -47,6 +47,7 @@ def test_the_change_is_counted(maps: tuple[Path, Path, Path], tmp_path: Path) ->
     assert json.loads((tmp_path / "out/comparison.json").read_text(encoding="utf-8")) == found
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_reference_tells_which_is_right(maps: tuple[Path, Path, Path], tmp_path: Path) -> None:
     found = compare_files(*maps[:2], tmp_path, reference=maps[2], classes=CLASSES, block=100)
     part = found["pixel"]
