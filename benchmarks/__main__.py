@@ -21,7 +21,7 @@ from benchmarks.table import losses, merged, read_results, show, write_results
 NAMES = (
     "slic", "slic_opencv", "sampling", "label_map", "training", "prediction", "training_loop",
     "board_cost", "forest", "whole_run", "tile", "scaling", "cluster", "grid_map", "so2sat_reading", "unseen_polygons",
-    "label_errors", "active_labels", "fetching",
+    "label_errors", "active_labels", "fetching", "limits",
 )  # fmt: skip
 """The modules, each with a ``main(quick=False)`` that returns rows."""
 RESULTS = Path(__file__).with_name("results.json")

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,13 @@ import pytest
 import torch
 
 from benchmarks import __main__ as bench
-from benchmarks import big_scenes, frame, peers, prediction, scaling, slic, table, whole_run
+from benchmarks import big_scenes, frame, limits, peers, prediction, scaling, slic, table, whole_run
+from benchmarks import multiply_adds as operations
 from benchmarks.frame import Row, Run, Turns, beside, turns, within
+from benchmarks.int8 import int8_network
+from benchmarks.multiply_adds import as_taught, multiply_adds
+from citygrain.models.architectures import build_network
+from citygrain.models.inference import prepared_for_prediction
 from citygrain.models.networks.course_cnn import course_cnn
 from helpers.commands import Command
 
@@ -129,7 +135,7 @@ def test_each_benchmark_is_named_and_unknown_ones_are_refused(capsys):
 
 
 def test_table_says_what_it_is_given():
-    assert doctest.testmod(table).failed == 0
+    assert doctest.testmod(table).failed == doctest.testmod(operations).failed == 0
     lines = table.show([row(11.9), row(12.0), row(1.0, "other", wanted=None)]).splitlines()
     assert [line.split()[-1] for line in lines] == ["reached", "NO", "yes", "1.00"]
 
@@ -184,6 +190,38 @@ def test_our_weights_are_turned_as_keras_has_them():
     flat = inner.permute(0, 2, 3, 1).reshape(2, -1).numpy()
     assert [value.shape for value in weights[:2]] == [(4, 4, 3, 64), (64,)]
     np.testing.assert_allclose(flat @ weights[6] + weights[7], network[8:10](inner).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "taught", "needed"),
+    [("course-cnn", (3, 25, 25), 7_820_288, 6_308_864), ("sen2lcz", (10, 32, 32), 36_869_984, 31_356_384),
+     ("resnet50", (10, 32, 32), 249_066_496, 194_719_232)],
+)  # fmt: skip
+def test_operations_are_counted_as_taught_and_as_needed(network, shape, taught, needed):
+    """Needed are no products with the zeros around a layer's input, and no pixels that nothing reads."""
+    built = build_network(network, ("B02",) * shape[0], shape, 4 if network == "course-cnn" else 17)
+    assert sum(multiply_adds(as_taught(built), shape, padding=True)) == taught
+    assert sum(multiply_adds(prepared_for_prediction(built), shape)) == needed
+
+
+def test_time_is_the_median_of_works_that_take_turns():
+    done: list[str] = []
+    found = limits.medians({name: partial(done.append, name) for name in ("one", "other")}, 3)
+    assert done == ["one", "other"] * 4  # the first turn warms up
+    assert found.keys() == {"one", "other"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_in_int8_sees_what_the_network_sees():
+    """Warnings of the removal stay inside, and so does what is cut off before the first layer."""
+    torch.manual_seed(0)
+    network, x = course_cnn(3, 25, 4).eval(), torch.rand(64, 3, 25, 25)
+    small = int8_network(network, x)
+    if small is None:
+        pytest.skip("this PyTorch has no int8 networks")
+    with torch.inference_mode():
+        torch.testing.assert_close(small(x), network(x), rtol=0.2, atol=0.05)
+        assert any(layer._forward_pre_hooks for layer in small.modules())
 
 
 @pytest.mark.parametrize("name", BESIDE_PEERS)

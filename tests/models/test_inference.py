@@ -55,6 +55,22 @@ def test_what_can_be_folded_is_folded(name: str, left: int) -> None:
     assert not ready.training and not any(weight.requires_grad for weight in ready.parameters())
 
 
+@pytest.mark.parametrize("size", [12, 20, 27, 32])
+def test_resnet50_skips_what_its_next_stage_strides_over(size: int) -> None:
+    """The same probabilities, stage outputs of every second pixel, and the model's own network as it was."""
+    network, x = lived_in("resnet50"), torch.rand(2, 5, size, size, generator=torch.Generator().manual_seed(3))
+    ready, seen = prepared_for_prediction(network), []
+    for each in (network, ready):
+        for stage in list(each.stages)[:3]:  # type: ignore[arg-type]
+            stage.register_forward_hook(lambda *given: seen.append(given[2]))
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(x).softmax(1), network(x).softmax(1), rtol=0, atol=1e-5)
+    skipped, whole = seen[:3], seen[3:]
+    torch.testing.assert_close(skipped[0], whole[0], rtol=1e-3, atol=1e-3)
+    for ours, all_pixels in zip(skipped[1:], whole[1:], strict=True):
+        torch.testing.assert_close(ours, all_pixels[:, :, ::2, ::2], rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("name", ["sen2lcz", "resnet20"])
 def test_weights_rounded_before_give_the_bits_of_weights_rounded_at_each_call(name: str) -> None:
     if not bf16_pays():

@@ -1,11 +1,13 @@
 """The networks are the ones that were taught, and ours sees what it says it sees."""
 
+import copy
+
 import pytest
 import torch
 
 from citygrain.errors import InputError
 from citygrain.models.architectures import NETWORKS, build_network
-from citygrain.models.networks.course_cnn import SMALLEST, course_cnn
+from citygrain.models.networks.course_cnn import SMALLEST, course_cnn, seen_side
 from citygrain.models.networks.segment_net import SegmentNet, centre_weights
 
 
@@ -32,6 +34,37 @@ def test_course_cnn_takes_patches_of_any_size_from_the_smallest_on(size: int) ->
     assert course_cnn(2, size, 3)(torch.zeros(2, 2, size, size)).shape == (2, 3)
     with pytest.raises(InputError, match="at least 19"):
         course_cnn(2, SMALLEST - 1, 3)
+
+
+@pytest.mark.parametrize("size", [SMALLEST, 22, 25, 27])
+def test_course_cnn_answers_and_learns_as_taught(size: int) -> None:
+    """Rectifying before the pooling, and looking at whole patches, is the same, and so are the gradients."""
+    torch.manual_seed(0)
+    network, x = course_cnn(3, size, 4), torch.randn(5, 3, size, size)
+    conv1, pool, relu, conv2, _, _, conv3, *rest = (copy.deepcopy(layer) for layer in network)
+    conv1._forward_pre_hooks.clear()
+    taught = torch.nn.Sequential(conv1, relu, pool, conv2, relu, pool, conv3, *rest)
+    answers = [each(x) for each in (network, taught)]
+    torch.testing.assert_close(*answers)
+    gradients = [
+        torch.autograd.grad(answer.square().sum(), list(each.parameters()))
+        for answer, each in zip(answers, (network, taught), strict=True)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("size", range(SMALLEST, 33))
+def test_course_cnn_sees_all_that_bears_on_the_answer_and_no_more(size: int) -> None:
+    torch.manual_seed(0)
+    network, x = course_cnn(1, size, 2), torch.rand(1, 1, size, size, requires_grad=True)
+    for weights in network.parameters():
+        torch.nn.init.constant_(weights, 0.01)  # nothing is rectified away
+    network[0]._forward_pre_hooks.clear()
+    pools = [layer for layer in network if isinstance(layer, torch.nn.MaxPool2d)]
+    for pool in pools:  # every pixel of a pooled square bears on its mean
+        network[list(network).index(pool)] = torch.nn.AvgPool2d(2)
+    seen = torch.autograd.grad(network(x).sum(), x)[0][0, 0] != 0
+    assert seen.any(0).nonzero().max() + 1 == seen.any(1).nonzero().max() + 1 == seen_side(size)
 
 
 def test_unknown_networks_and_oblong_patches_are_refused() -> None:

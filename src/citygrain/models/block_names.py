@@ -27,11 +27,11 @@ _KINDS = {
 
 _COURSE_CNN = {
     "0": "convolution 1/conv",
-    "1": "convolution 1/relu",
-    "2": "convolution 1/pool",
+    "1": "convolution 1/pool",
+    "2": "convolution 1/relu",
     "3": "convolution 2/conv",
-    "4": "convolution 2/relu",
-    "5": "convolution 2/pool",
+    "4": "convolution 2/pool",
+    "5": "convolution 2/relu",
     "6": "convolution 3/conv",
     "7": "convolution 3/relu",
     "8": "flatten",

@@ -55,7 +55,7 @@ def graph_of(network: nn.Module, input_shape: tuple[int, ...], *, name: str) -> 
     >>> from citygrain.models.architectures import build_network
     >>> graph = graph_of(build_network("course-cnn", ("B02",) * 3, (3, 25, 25), 4), (3, 25, 25), name="course-cnn")
     >>> [node.name for node in graph.node][:3]
-    ['patches', 'convolution 1/conv', 'convolution 1/relu']
+    ['patches', 'convolution 1/conv', 'convolution 1/pool']
     """
     twin = copy.deepcopy(network).eval()
     notes = _Notes({module: path for path, module in twin.named_modules()}, module_names(name, twin))

@@ -1,7 +1,8 @@
-"""Networks made ready to predict: each batch normalisation folded into the convolution before it.
+"""Networks made ready to predict: each batch normalisation folded into the convolution before it, no pixel in vain.
 
 In prediction a batch normalisation is a multiplication and an addition with fixed numbers for each channel, which the
-convolution before it can do at no cost. The result is the same up to rounding in float32.
+convolution before it can do at no cost. A pixel that later layers stride over bears on nothing. The result is the same
+up to rounding in float32.
 """
 
 import copy
@@ -10,6 +11,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from citygrain.models.networks.resnet50 import ResNet50
 
 __all__ = ["prepared_for_prediction"]
 
@@ -50,6 +53,8 @@ def prepared_for_prediction(network: nn.Module, *, half: bool = False) -> nn.Mod
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, before, fuse_conv_bn_eval(convolution, norm))
                 setattr(module, name, nn.Identity())
+    if isinstance(ready, ResNet50):
+        ready.skip_unread()
     ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
     for module in ready.modules():
         if half and isinstance(module, nn.Conv2d | nn.Linear):

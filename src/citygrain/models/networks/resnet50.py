@@ -59,6 +59,19 @@ class ResNet50(nn.Module):
         x = functional.max_pool2d(self.stem(x), 3, 2)
         return torch.as_tensor(self.dense(self.stages(x).mean((2, 3))))
 
+    def skip_unread(self) -> None:
+        """Compute only the pixels of each stage that the next one, which strides over the others, reads.
+
+        The answers are the same with a fourteenth fewer operations. For prediction alone: in training the unread pixels
+        bear on the batch statistics.
+        """
+        blocks = [module for module in self.modules() if isinstance(module, _Bottleneck)]
+        for before, after in pairwise(blocks):
+            if after.stride > 1:
+                _set_stride(after.stride, before.body[3])
+                before.shortcut = nn.Sequential(nn.MaxPool2d(1, after.stride))
+                _set_stride(1, after.body[0], after.shortcut[0])
+
 
 def _stage(before: int, first: int, inner: int, blocks: int, stride: int) -> nn.Sequential:
     after = 4 * inner
@@ -66,11 +79,18 @@ def _stage(before: int, first: int, inner: int, blocks: int, stride: int) -> nn.
     return nn.Sequential(entry, *(_Bottleneck(after, inner, after, stride=1, project=False) for _ in range(blocks - 1)))
 
 
+def _set_stride(stride: int, *layers: nn.Module) -> None:
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            layer.stride = (stride, stride)
+
+
 class _Bottleneck(nn.Module):
     """1 x 1 down, 3 x 3, 1 x 1 up, added to the input or to its 1 x 1 projection; the stride is in the first."""
 
     def __init__(self, before: int, inner: int, after: int, *, stride: int, project: bool) -> None:
         super().__init__()
+        self.stride = stride
         self.body = nn.Sequential(
             nn.Conv2d(before, inner, 1, stride),
             keras_norm(inner),
