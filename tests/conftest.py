@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in_order(items)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "FromBothEnds | None":
     """Share the files among processes such that few of them load or make the same."""
     from helpers.both_ends import FromBothEnds

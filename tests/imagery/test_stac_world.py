@@ -218,7 +218,7 @@ def test_signature_expires_and_a_new_one_holds(digits):
     assert signed.startswith(f"{url}?") and status_of(signed) == 200
 
 
-LARGE = ("border", "seasons", "zones")  # written for this alone where only quick tests run
+LARGE = ("border", "seasons", "zones")  # these take longest
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pickle import PicklingError  # multiprocessing's own, when it sends what a helper needs
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
@@ -26,7 +26,7 @@ __all__ = ["Crew", "average", "crew", "joined_parts", "total"]
 Task = TypeVar("Task")
 
 _LOOPBACK = "127.0.0.1"
-_START = "spawn"
+_START: Literal["spawn"] = "spawn"
 """How a helper begins: as a new process, since a copy of one that has used a GPU cannot use it."""
 _PATIENCE = 5.0
 """Seconds that a helper has to end by itself after the last step."""
