@@ -1,6 +1,5 @@
 """Values that stay on a cluster: the same answers whatever is lost on the way, and no wait without end."""
 
-import asyncio
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -15,6 +14,7 @@ from distributed.core import Status
 from citygrain import cluster
 from citygrain.cluster import Kept, map_on, stream_on
 from citygrain.errors import CitygrainError
+from helpers.futures import all_forgotten
 
 SIZE, STEPS = 12, 4
 
@@ -86,8 +86,7 @@ def test_a_lost_worker_changes_no_answer(client: Client, at: int) -> None:
                 lose(client)
             found.append(answer)
     assert found == expected()
-    asyncio.run(asyncio.sleep(0.1))
-    assert not client.futures
+    assert all_forgotten(client)
 
 
 def pause(client: Client) -> None:

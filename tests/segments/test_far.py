@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +23,7 @@ from citygrain.segments._plan import Plan, plan_memory, table_bytes
 from citygrain.segments._shelf import Block
 from citygrain.segments.slic import superpixels
 from citygrain.tiles import Tile
+from helpers.futures import all_forgotten
 
 BANDS = 8
 
@@ -61,10 +61,7 @@ def test_the_bytes_of_the_serial_ones(client: Client) -> None:
         assert there.attrs == here.attrs
 
     law()
-    forgotten_by = time.monotonic() + 10  # a future that is dropped here is forgotten there a little later
-    while client.futures and time.monotonic() < forgotten_by:
-        time.sleep(0.01)
-    assert not client.futures
+    assert all_forgotten(client)
 
 
 def test_a_block_is_moved_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +153,7 @@ def test_workers_may_be_killed_at_any_time(monkeypatch: pytest.MonkeyPatch) -> N
             victims = {shares // 2} if where == "sent" else set()
             assert superpixels(scene, n_segments=900, engine=client).values.tobytes() == whole.tobytes()
             assert len(begun) > shares, where
-        assert not client.futures
+        assert all_forgotten(client)
 
 
 def test_no_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
