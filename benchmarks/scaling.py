@@ -3,16 +3,15 @@
     python -m benchmarks.scaling [--quick]
 
 The job is that of `benchmarks.tile`, from file to files. The floor of the time is what the command takes for a scene of
-256 x 256 pixels: loading libraries and the model; it is taken off before dividing by the pixels. All sizes are run in
-turn, several times, and the median of each counts: a machine that is slower for some minutes is slower for all of them.
-The floor weighs as much as the pixels of a small scene, so up to 4 Mpixel each turn is three runs. The command may take
-2 GB: the larger two scenes do not fit and are streamed. The floor of the memory is `FLOOR_GB`: what libraries, model
-and one round of windows take, so that a scene smaller than that need not count. Wanted: the largest within 15 % of the
-least. Figures for paper (`docs/scaling.md`) are kept beside them.
+256 x 256 pixels: loading libraries and the model; run just before each scene, it is taken off before dividing by the
+pixels. All sizes are run in turn, several times, and the median counts: a machine that is slower for some minutes is
+slower for all of them. The floor is several times what the pixels of a small scene take, so up to 4 Mpixel each turn is
+three runs. The command may take 2 GB: the larger two scenes do not fit and are streamed. The floor of the memory is
+`FLOOR_GB`: what libraries, model and one round of windows take, so that a scene smaller than that need not count.
+Wanted: the largest within 15 % of the least. Figures for paper (`docs/scaling.md`) are kept beside them.
 """
 
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -26,20 +25,21 @@ TURNS, SMALL, AGAIN = 3, 2_048, 3
 SPREAD = 0.15
 CITY = 1_024
 
+Pair = tuple[Run, Run]
+"""What the floor took, and a scene right after it."""
+
 
 def main(*, quick: bool = False) -> list[Row]:
     """Return the rows of time and memory."""
     sides, city, smallest = ((300,), 256, 128) if quick else (SIDES, CITY, 256)
     model = forest(city)
     mapped(smallest, city, model)  # compile, fill the file cache
-    turns = [turn((smallest, *sides), city, model, again=1 if quick else AGAIN) for _ in range(1 if quick else TURNS)]
-    taken = {side: medians([run for each in turns for run in each[side]]) for side in turns[0]}
-    return [time_row({side: taken[side] for side in sides}, taken[smallest]), memory_row({s: taken[s] for s in sides})]
-
-
-def turn(sides: Sequence[int], city: int, model: Path, *, again: int) -> dict[int, list[Run]]:
-    """Return what mapping each scene takes, once, or several times where that is soon done."""
-    return {side: [mapped(side, city, model) for _ in range(again if side <= SMALL else 1)] for side in sides}
+    pairs: dict[int, list[Pair]] = {side: [] for side in sides}
+    for _ in range(1 if quick else TURNS):
+        for side in sides:
+            for _ in range(1 if quick or side > SMALL else AGAIN):
+                pairs[side].append((mapped(smallest, city, model), mapped(side, city, model)))
+    return [time_row(pairs), memory_row(pairs)]
 
 
 def mapped(side: int, city: int, model: Path) -> Run:
@@ -47,39 +47,43 @@ def mapped(side: int, city: int, model: Path) -> Run:
     return map_by_forest(scene(side, city=city), model, memory=MEMORY)
 
 
-def medians(runs: Sequence[Run]) -> Run:
-    """Return the median of each figure."""
-    return Run(*(median(values) for values in zip(*map(astuple, runs), strict=True)))
-
-
-def time_row(runs: dict[int, Run], floor: Run) -> Row:
+def time_row(pairs: dict[int, list[Pair]]) -> Row:
     """Return the least time per pixel beside the largest."""
-    each = {side: 1e6 * max(1e-3, run.seconds - floor.seconds) / side**2 for side, run in runs.items()}
-    work = {
-        side: 1e6 * max(0.0, run.processor_seconds - floor.processor_seconds) / side**2 for side, run in runs.items()
+    each = {
+        side: per_pixel(side, [run.seconds - floor.seconds for floor, run in found]) for side, found in pairs.items()
     }
+    work = {
+        side: per_pixel(side, [run.processor_seconds - floor.processor_seconds for floor, run in found])
+        for side, found in pairs.items()
+    }
+    floor = median(floor.seconds for found in pairs.values() for floor, _ in found)
     most, least = max(each.values()), min(each.values())
-    detail = {"floor_seconds": floor.seconds, "us_per_pixel": each, "processor_us_per_pixel": work}
+    detail = {"floor_seconds": floor, "us_per_pixel": each, "processor_us_per_pixel": work}
     return Row(
-        f"{sizes(runs)} Mpixel: time per pixel",
+        f"{sizes(pairs)} Mpixel: time per pixel",
         *(most, least, "us/pixel", "the least of them", least / most, 1 / (1 + SPREAD)),
         detail=detail,
     )
 
 
-def memory_row(runs: dict[int, Run]) -> Row:
+def per_pixel(side: int, seconds: Sequence[float]) -> float:
+    """Return the median in microseconds per pixel."""
+    return 1e6 * max(1e-3, median(seconds)) / side**2
+
+
+def memory_row(pairs: dict[int, list[Pair]]) -> Row:
     """Return the least peak, at least the floor, beside the largest."""
-    peaks = {side: run.peak_gb for side, run in runs.items()}
+    peaks = {side: median(run.peak_gb for _, run in found) for side, found in pairs.items()}
     most, least = max(FLOOR_GB, *peaks.values()), max(FLOOR_GB, min(peaks.values()))
     return Row(
-        f"{sizes(runs)} Mpixel: peak memory",
+        f"{sizes(pairs)} Mpixel: peak memory",
         *(most, least, "GB", f"the least, or {FLOOR_GB:g} GB", least / most, 1 / (1 + SPREAD)),
         detail={"peak_gb": peaks},
     )
 
 
-def sizes(runs: dict[int, Run]) -> str:
-    return ", ".join(f"{side * side / 2**20:.2g}" for side in runs)
+def sizes(pairs: Iterable[int]) -> str:
+    return ", ".join(f"{side * side / 2**20:.2g}" for side in pairs)
 
 
 if __name__ == "__main__":

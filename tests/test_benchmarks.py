@@ -164,13 +164,13 @@ def test_watched_process_reports_its_family(tmp_path: Path):
 
 def test_time_is_compared_beyond_the_start_and_memory_beyond_the_floor():
     floor = Run(5.0, 5.0, 0.4)
-    linear = {1_000: Run(6.0, 6.0, 0.5), 2_000: Run(9.0, 9.0, scaling.FLOOR_GB)}
-    steep = {1_000: Run(6.0, 6.0, 0.5), 2_000: Run(13.0, 9.0, 2 * scaling.FLOOR_GB)}
-    assert scaling.time_row(linear, floor).ratio == pytest.approx(1.0)
+    linear = {1_000: [(floor, Run(6.0, 6.0, 0.5))] * 3, 2_000: [(floor, Run(9.0, 9.0, scaling.FLOOR_GB))]}
+    steep = {1_000: linear[1_000], 2_000: [(floor, Run(13.0, 9.0, 2 * scaling.FLOOR_GB))]}
+    assert scaling.time_row(linear).ratio == pytest.approx(1.0)
     assert scaling.memory_row(linear).ratio == 1.0
-    assert scaling.time_row(steep, floor).ratio == pytest.approx(0.5)
+    assert scaling.time_row(steep).ratio == pytest.approx(0.5)
     assert scaling.memory_row(steep).ratio == 0.5
-    assert not scaling.time_row(steep, floor).reached and not scaling.memory_row(steep).reached
+    assert not scaling.time_row(steep).reached and not scaling.memory_row(steep).reached
 
 
 def test_superpixels_are_judged_by_the_figure_in_which_they_are_least_ahead():
