@@ -211,6 +211,7 @@ def test_time_is_the_median_of_works_that_take_turns():
     assert found.keys() == {"one", "other"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_network_in_int8_sees_what_the_network_sees():
     """Warnings of the removal stay inside, and so does what is cut off before the first layer."""

@@ -77,7 +77,10 @@ def test_values_are_sent_once_and_the_scheduler_forgets_them(client: Client) -> 
         assert list(answers(kept)) == expected()
 
 
-@pytest.mark.parametrize("at", [0, 5, SIZE, 2 * SIZE + 3, (1 + STEPS) * SIZE + 2])
+_LATE = [pytest.param(at, marks=pytest.mark.slow) for at in (SIZE, 2 * SIZE + 3, (1 + STEPS) * SIZE + 2)]
+
+
+@pytest.mark.parametrize("at", [0, 5, *_LATE])
 def test_a_lost_worker_changes_no_answer(client: Client, at: int) -> None:
     found = []
     with Kept(client, SIZE, begin) as kept:

@@ -244,6 +244,7 @@ def test_clear_pixels_show_the_ground(stac_world, name):
             assert error[~clear & seen].mean() > 0.02
 
 
+@pytest.mark.slow
 def test_worlds_hold_what_they_promise(stac_world):
     small = stac_world("small")
     shares = {name: float((small.clear(name) & small.seen[name]).mean()) for name in small.overpasses}

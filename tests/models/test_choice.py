@@ -82,6 +82,7 @@ def test_the_mean_of_several_leaves_the_plain_one_out() -> None:
     assert model._together == ("forest", "wide_forest")
 
 
+@pytest.mark.slow
 def test_the_mean_of_all_is_the_mean_of_all(tmp_path: Path) -> None:
     model = AutoClassifier(small).fit(toy_rows(), toy_rows(30, seed=5))
     assert set(model.members) == {"forest", "wide_forest", "mlp"}

@@ -253,6 +253,7 @@ def test_pictures_that_are_no_bands_are_refused(tmp_path: Path, mode: str) -> No
         open_patch_folder(as_folder(tmp_path / "s", {f"a/b.{'jpg' if mode == 'CMYK' else 'png'}": stream.getvalue()}))
 
 
+@pytest.mark.slow
 def test_eurosat_and_its_split(data: Path) -> None:
     path = data / "eurosat/EuroSAT_RGB.zip"
     samples = open_patch_folder(path, split="test")
@@ -264,6 +265,7 @@ def test_eurosat_and_its_split(data: Path) -> None:
     assert first.min() >= 0 and 100 < first.max() <= 255
 
 
+@pytest.mark.slow
 def test_the_thirteen_bands_of_eurosat(data: Path) -> None:
     samples = open_patch_folder(data / "eurosat/ms13", bands=EUROSAT_BANDS, scale=10_000)
     assert samples.x.shape == (279, 13, 64, 64) and patch_splits(data / "eurosat/ms13") == {}

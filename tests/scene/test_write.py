@@ -188,6 +188,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     assert file.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_real_limit_on_file_size_is_an_output_error(tmp_path: Path) -> None:
     script = """
 import resource, sys

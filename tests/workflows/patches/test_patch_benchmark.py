@@ -136,6 +136,7 @@ def test_a_trained_model_is_scored_and_not_trained(tmp_path: Path) -> None:
     assert " -  " in list(table_lines(table))[-2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_another_file_can_be_tested_on(tmp_path: Path) -> None:
     write_patches(tmp_path / "a.h5")

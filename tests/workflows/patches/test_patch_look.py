@@ -15,6 +15,7 @@ from helpers.patch_worlds import make_patches, write_patches
 from helpers.so2sat_files import write_so2sat
 
 
+@pytest.mark.slow
 def test_both_sensors_of_so2sat(tmp_path: Path) -> None:
     write_so2sat(tmp_path / "a.h5", 34)
     about = look_at_patches(PatchSource(tmp_path / "a.h5"), tmp_path / "look.png", per_class=2)
