@@ -1,5 +1,6 @@
 import os
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -105,3 +106,12 @@ def test_matlab_mistakes(tmp_path: Path) -> None:
     huge = Samples.of(np.broadcast_to(np.float32(0), (2**20, 1, 32, 32)), np.ones(2**20), features=("a",), legend=URBAN)
     with pytest.raises(InputError, match=r"use \.h5"):
         write_matlab(tmp_path / "b.mat", huge)
+
+
+def test_patches_that_stay_in_the_file_are_the_same_whatever_they_hold(tmp_path: Path) -> None:
+    samples = patches()
+    samples.x[1], samples.x[2, 0, 0, 0] = np.nan, -np.inf  # a logarithm of nothing
+    write_samples(tmp_path / "s.h5", samples)
+    some = read_samples(tmp_path / "s.h5", on_disk=True)[np.array([2, 1, 5])]
+    assert not isinstance(some.x, np.ndarray)
+    assert_same(read_samples(tmp_path / "s.h5")[np.array([2, 1, 5])], replace(some, x=some.x[:]))

@@ -107,7 +107,7 @@ def _read(file: h5py.File, *, on_disk: bool) -> Samples:
     legend = json.loads(file.attrs["legend"])
     x: StoredRows | npt.NDArray[np.float32]
     if on_disk and file["sen2"].ndim == 4:
-        x = StoredRows.of(Path(file.filename), "sen2")
+        x = StoredRows.of(Path(file.filename), "sen2", checked=False)  # features may be infinite or missing
     else:
         x = np.moveaxis(file["sen2"][:], -1, 1)  # as it lies in the file, channels last: networks take it so
     label = file["label"][:]

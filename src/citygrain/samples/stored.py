@@ -77,6 +77,8 @@ class StoredRows:
         (c, h, w).
     source : object
         The open file, shared by all choices of its rows. Use `StoredRows.of`.
+    checked : bool
+        Refuse patches of NaN alone and infinite values, which tell of a broken file.
     """
 
     path: Path
@@ -84,10 +86,11 @@ class StoredRows:
     index: npt.NDArray[np.int64]
     patch: tuple[int, int, int]
     source: _SharedFile = field(repr=False, compare=False)
+    checked: bool = True
 
     @classmethod
-    def of(cls, path: Path, name: str) -> "StoredRows":
-        """Return all rows of a data set, unread.
+    def of(cls, path: Path, name: str, *, checked: bool = True) -> "StoredRows":
+        """Return all rows of a data set, unread; unless `checked`, any number in them is taken as it is.
 
         Raises
         ------
@@ -102,7 +105,7 @@ class StoredRows:
         n, height, width, channels = (int(side) for side in stored.shape)
         if n > _MOST:  # declared, not written: a few bytes can claim any number
             raise InputError(f"{name} of {path} claims {n:,} rows", wanted=f"at most {_MOST:,}")
-        return cls(path, name, np.arange(n), (channels, height, width), source)
+        return cls(path, name, np.arange(n), (channels, height, width), source, checked)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -167,7 +170,7 @@ class StoredRows:
 
     def _refuse_empty(self, values: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> None:
         """Single NaN are no data; a patch of NaN alone, or a value beyond float32, is a broken file."""
-        if values.dtype.kind != "f":
+        if not self.checked or values.dtype.kind != "f":
             return
         flat = values.reshape(len(values), -1)
         with np.errstate(over="ignore", invalid="ignore"):
